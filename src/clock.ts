@@ -1,0 +1,25 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/**
+ * Time as a parameter, so that what waits can be tested without waiting.
+ * Durations come from `monotonicMs`; `wallMs` is only for what people read.
+ */
+export interface Clock {
+  /** Milliseconds since an arbitrary origin; never goes back, whatever happens to the wall clock. */
+  monotonicMs(): number;
+  /** Milliseconds since the Unix epoch. */
+  wallMs(): number;
+  /** Resolves after `ms`, or at once when `signal` aborts (it never rejects). */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  sleep: async (ms, signal) => {
+    if (signal?.aborted) return;
+    await delay(Math.max(0, ms), undefined, signal ? { signal } : undefined).catch((error: unknown) => {
+      if (!signal?.aborted) throw error;
+    });
+  },
+};
