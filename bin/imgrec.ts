@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+import { run } from '../commands/program.ts';
+import { processSignal } from '../commands/signals.ts';
+
+const notify = process.send?.bind(process);
+process.exitCode = await run({
+  argv: process.argv.slice(2),
+  environment: process.env,
+  workingFolder: process.cwd(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: processSignal(),
+  ...(notify ? { notify: (message: object) => notify(message) } : {}),
+});
+if (process.connected) process.disconnect();

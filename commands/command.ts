@@ -1,0 +1,48 @@
+import type { SettingKey, Settings } from '../src/config/settings.ts';
+import type { ExitCode } from '../src/errors.ts';
+import type { Output } from '../src/output.ts';
+
+/** What a command gets besides its settings. */
+export interface CommandContext {
+  /** Aborts at the first SIGINT, SIGTERM, or when the process that started this one has gone. */
+  readonly signal: AbortSignal;
+  readonly output: Output;
+  /** Positional arguments, as typed. */
+  readonly operands: readonly string[];
+  readonly workingFolder: string;
+  readonly resolved: {
+    readonly sources: Readonly<Record<SettingKey, string>>;
+    readonly file: string | undefined;
+    readonly values: Settings;
+  };
+  /** Tells the user, and a supervisor if there is one, that the service now answers. */
+  ready(text: string, details?: Readonly<Record<string, unknown>>): void;
+}
+
+/** What a command returns: `data` is printed with --json, `text` otherwise. */
+export interface CommandResult {
+  readonly data: { readonly schema: string } & Readonly<Record<string, unknown>>;
+  readonly text: string;
+  readonly exitCode?: ExitCode;
+}
+
+export interface Example {
+  readonly does: string;
+  readonly line: string;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** commander's notation, such as `<file...>`. */
+  readonly operands?: string;
+  readonly settings: readonly SettingKey[];
+  /** Other names of flags, such as those of the course project: `--num_request` for `requests`. */
+  readonly aliases?: Readonly<
+    Partial<Record<SettingKey, { readonly flag: string; readonly convert?: (text: string) => string }>>
+  >;
+  readonly examples: readonly [Example, Example, ...Example[]];
+  /** A service prints its own lines and may return nothing. */
+  run(settings: Settings, context: CommandContext): Promise<CommandResult | undefined>;
+}

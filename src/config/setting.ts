@@ -1,0 +1,87 @@
+import { z } from 'zod';
+
+/** Everything there is to say about one setting: flags, environment, file keys, help and documentation are derived from it. */
+export interface Setting<T> {
+  /** The name users see: `--max-pixels`, `IMGREC_MAX_PIXELS`, `"max-pixels"` in imgrec.json. */
+  readonly name: string;
+  readonly type: z.ZodType<T>;
+  /** A value, or a function for defaults that depend on the machine. */
+  readonly default: T | (() => T);
+  /** What stands for the value in `--help`; absent for switches, which take none. */
+  readonly placeholder?: string;
+  readonly help: string;
+}
+
+export const setting = <T>(definition: Setting<T>): Setting<T> => definition;
+
+const numeric = /^[+-]?\d+(\.\d+)?$/;
+
+/** Environment and flags are text, imgrec.json has numbers: both are read, and nothing else is taken for a number. */
+const numberFromText = (value: unknown): unknown =>
+  typeof value === 'string' && numeric.test(value.trim()) ? Number(value) : value;
+
+export const integer = (min: number, max: number): z.ZodType<number> =>
+  z.preprocess(
+    numberFromText,
+    z
+      .number({ error: 'must be a whole number' })
+      .int({ error: 'must be a whole number' })
+      .min(min, { error: `must be at least ${min}` })
+      .max(max, { error: `must be at most ${max}` }),
+  );
+
+export const fraction: z.ZodType<number> = z.preprocess(
+  numberFromText,
+  z
+    .number({ error: 'must be a number from 0 to 1' })
+    .min(0, { error: 'must be at least 0' })
+    .max(1, { error: 'must be at most 1' }),
+);
+
+export const text: z.ZodType<string> = z.string({ error: 'must be text' });
+
+/** `true`, `1`, `yes`, `on` and their opposites, as text or as JSON's booleans. */
+export const flag: z.ZodType<boolean> = z.union([z.boolean(), z.stringbool()], {
+  error: 'must be true or false',
+});
+
+export const choice = <const T extends readonly [string, ...string[]]>(values: T): z.ZodType<T[number]> =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` });
+
+const withUnit = (units: Readonly<Record<string, number>>, unitless: string) => {
+  const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?)\\s*(${Object.keys(units).join('|')})?$`, 'i');
+  return (value: unknown): unknown => {
+    if (typeof value !== 'string') return value;
+    const [, amount, unit] = pattern.exec(value.trim()) ?? [];
+    if (amount === undefined) return value;
+    const factor = units[(unit ?? unitless).toLowerCase()];
+    return factor === undefined ? value : Number(amount) * factor;
+  };
+};
+
+const secondsFromText = withUnit({ ms: 0.001, s: 1, m: 60, h: 3_600, d: 86_400 }, 's');
+const bytesFromText = withUnit(
+  { b: 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 },
+  'b',
+);
+
+/** A length of time in seconds; text may carry a unit (`90`, `90s`, `1.5m`, `7d`). */
+export const seconds = (min: number, max: number): z.ZodType<number> =>
+  z.preprocess(
+    secondsFromText,
+    z
+      .number({ error: 'must be a time such as 30, 30s, 5m or 7d' })
+      .min(min, { error: `must be at least ${min} s` })
+      .max(max, { error: `must be at most ${max} s` }),
+  );
+
+/** A size in bytes; text may carry a unit (`10MiB`, `500kB`). */
+export const bytes = (min: number, max: number): z.ZodType<number> =>
+  z.preprocess(
+    bytesFromText,
+    z
+      .number({ error: 'must be a size such as 10MiB or 500000' })
+      .int({ error: 'must be a whole number of bytes' })
+      .min(min, { error: `must be at least ${min} bytes` })
+      .max(max, { error: `must be at most ${max} bytes` }),
+  );

@@ -1,0 +1,227 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { bytes, choice, flag, fraction, integer, type Setting, seconds, setting, text } from './setting.ts';
+
+const optional = <T>(type: z.ZodType<T>): z.ZodType<T | undefined> => type.optional();
+
+/** Every setting of imgrec. Units are in the property's name where the unit is not obvious; users see `name`. */
+export const settings = {
+  // Where a command connects
+  cluster: setting({
+    name: 'cluster',
+    type: z.string().regex(/^[a-z][a-z0-9-]{0,19}$/, {
+      error: 'must be 1 to 20 of a-z, 0-9 and "-", starting with a letter',
+    }),
+    default: 'imgrec',
+    placeholder: 'NAME',
+    help: 'name of the cluster; prefixes every queue, bucket and instance',
+  }),
+  local: setting({
+    name: 'local',
+    type: flag,
+    default: false,
+    help: 'use the local cloud of the state folder instead of AWS',
+  }),
+  state: setting({
+    name: 'state',
+    type: text,
+    default: '.imgrec',
+    placeholder: 'DIR',
+    help: 'state folder of the local cloud',
+  }),
+  region: setting({
+    name: 'region',
+    type: optional(text),
+    default: undefined,
+    placeholder: 'REGION',
+    help: "AWS region; the AWS SDK's own chain decides when absent",
+  }),
+
+  // Output
+  json: setting({ name: 'json', type: flag, default: false, help: 'print one JSON object on stdout' }),
+  quiet: setting({ name: 'quiet', type: flag, default: false, help: 'print results and errors only' }),
+  verbose: setting({ name: 'verbose', type: flag, default: false, help: 'print details and stack traces' }),
+
+  // Model
+  model: setting({
+    name: 'model',
+    type: optional(text),
+    default: undefined,
+    placeholder: 'DIR|FILE',
+    help: 'model folder (model.onnx, manifest.json) or .onnx file; the built-in EfficientNet-Lite0 when absent',
+  }),
+  top: setting({
+    name: 'top',
+    type: integer(1, 100),
+    default: 5,
+    placeholder: 'N',
+    help: 'labels to return for each image, most probable first',
+  }),
+  classifiers: setting({
+    name: 'classifiers',
+    type: integer(1, 256),
+    default: () => availableParallelism(),
+    placeholder: 'N',
+    help: 'classifier processes, one thread each (default: one per core)',
+  }),
+  jobTimeoutSeconds: setting({
+    name: 'job-timeout',
+    type: seconds(0.1, 3_600),
+    default: 10,
+    placeholder: 'TIME',
+    help: 'time one image may take in a classifier before that process is replaced',
+  }),
+  maxImageBytes: setting({
+    name: 'max-image-bytes',
+    type: bytes(1, 100 * 2 ** 20),
+    default: 10 * 2 ** 20,
+    placeholder: 'SIZE',
+    help: 'largest image file accepted',
+  }),
+  maxPixels: setting({
+    name: 'max-pixels',
+    type: integer(1, 268_402_689),
+    default: 50_000_000,
+    placeholder: 'N',
+    help: 'largest width x height accepted, read from the header before anything is decoded',
+  }),
+
+  // serve
+  port: setting({
+    name: 'port',
+    type: integer(0, 65_535),
+    default: 8081,
+    placeholder: 'PORT',
+    help: 'port of the web tier (0 = any free one)',
+  }),
+  host: setting({
+    name: 'host',
+    type: text,
+    default: '127.0.0.1',
+    placeholder: 'ADDRESS',
+    help: 'address to listen on; anything but loopback needs --public',
+  }),
+  public: setting({
+    name: 'public',
+    type: flag,
+    default: false,
+    help: 'allow --host to be reachable from other machines, without authentication',
+  }),
+  waitSeconds: setting({
+    name: 'wait',
+    type: seconds(0.1, 3_600),
+    default: 300,
+    placeholder: 'TIME',
+    help: 'longest wait for an answer before 504 (the result stays available at /v1/results)',
+  }),
+  reply: setting({
+    name: 'reply',
+    type: choice(['label', 'stem:label', 'tuple', 'json']),
+    default: 'label',
+    placeholder: 'FORM',
+    help: 'form of the answer: label, stem:label, tuple or json',
+  }),
+
+  // worker
+  visibilitySeconds: setting({
+    name: 'visibility',
+    type: integer(3, 43_200),
+    default: 30,
+    placeholder: 'SECONDS',
+    help: 'visibility timeout of requests, renewed every third of it while a worker holds them',
+  }),
+  maxReceives: setting({
+    name: 'max-receives',
+    type: integer(1, 1_000),
+    default: 3,
+    placeholder: 'N',
+    help: 'deliveries after which a request that kills or hangs its classifier becomes a dead letter',
+  }),
+  graceSeconds: setting({
+    name: 'grace',
+    type: seconds(1, 3_600),
+    default: 30,
+    placeholder: 'TIME',
+    help: 'time to finish what runs after the first SIGTERM or SIGINT',
+  }),
+
+  // provision
+  retentionSeconds: setting({
+    name: 'retention',
+    type: seconds(86_400, 14 * 86_400),
+    default: 7 * 86_400,
+    placeholder: 'TIME',
+    help: 'how long images, results and dead letters are kept',
+  }),
+
+  // dev
+  workers: setting({
+    name: 'workers',
+    type: integer(0, 64),
+    default: 1,
+    placeholder: 'N',
+    help: 'worker instances to run on this machine',
+  }),
+  only: setting({
+    name: 'only',
+    type: optional(choice(['cloud'])),
+    default: undefined,
+    placeholder: 'PART',
+    help: 'start only this part: cloud',
+  }),
+
+  // bench
+  url: setting({
+    name: 'url',
+    type: optional(z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })),
+    default: undefined,
+    placeholder: 'URL',
+    help: 'web tier to send images to',
+  }),
+  images: setting({
+    name: 'images',
+    type: optional(text),
+    default: undefined,
+    placeholder: 'DIR',
+    help: 'folder of images to send (default: 100 variations of the sample photos)',
+  }),
+  truth: setting({
+    name: 'truth',
+    type: optional(text),
+    default: undefined,
+    placeholder: 'FILE',
+    help: 'ground truth, "name,label" a line; "a|b" where several labels are right',
+  }),
+  requests: setting({
+    name: 'requests',
+    type: integer(1, 10_000_000),
+    default: 100,
+    placeholder: 'N',
+    help: 'requests to send, each image file in turn',
+  }),
+  concurrency: setting({
+    name: 'concurrency',
+    type: integer(1, 10_000),
+    default: 20,
+    placeholder: 'N',
+    help: 'requests in flight at once',
+  }),
+  minAccuracy: setting({
+    name: 'min-accuracy',
+    type: optional(fraction),
+    default: undefined,
+    placeholder: 'FRACTION',
+    help: 'exit 4 when fewer answers than this agree with the truth',
+  }),
+} as const satisfies Record<string, Setting<never> | Setting<unknown>>;
+
+export type SettingKey = keyof typeof settings;
+
+export type Settings = {
+  readonly [K in SettingKey]: (typeof settings)[K] extends Setting<infer T> ? T : never;
+};
+
+export const settingKeys = Object.keys(settings) as SettingKey[];
+
+/** `max-pixels` -> `IMGREC_MAX_PIXELS`. */
+export const environmentName = (name: string): string => `IMGREC_${name.toUpperCase().replaceAll('-', '_')}`;
