@@ -1,0 +1,90 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import path from 'node:path';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { z } from 'zod';
+import type { Settings } from '../config/settings.ts';
+import { exitCodes, ImgrecError } from '../errors.ts';
+
+/** What the local cloud writes into its state folder for those who connect to it. */
+const localCloudFile = z.object({
+  endpoint: z.string(),
+  region: z.string(),
+  accessKeyId: z.string(),
+  secretAccessKey: z.string(),
+});
+
+/** Where the calls of this process go: AWS through the SDK's own chain, or one endpoint with its credentials. */
+export interface Connection {
+  readonly cluster: string;
+  readonly region: string | undefined;
+  readonly endpoint: string | undefined;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+}
+
+const readLocalCloud = (stateFolder: string): z.infer<typeof localCloudFile> => {
+  const file = path.join(stateFolder, 'cloud.json');
+  if (!existsSync(file))
+    throw new ImgrecError(`there is no local cloud in ${stateFolder}`, {
+      hint: 'start one with "imgrec dev --only cloud", or name its folder with --state',
+      exitCode: exitCodes.cloud,
+    });
+  try {
+    return localCloudFile.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (cause) {
+    throw new ImgrecError(`${file} is not readable`, {
+      hint: 'stop the local cloud, remove the file and start it again',
+      exitCode: exitCodes.cloud,
+      cause,
+    });
+  }
+};
+
+/**
+ * Decides where a command connects. This is the only place that tells the local cloud from AWS.
+ * @throws ImgrecError (exit 3) when `local` is set and no local cloud ever ran in the state folder.
+ */
+export const connect = (
+  settings: Pick<Settings, 'cluster' | 'local' | 'state' | 'region'>,
+  workingFolder: string,
+): Connection => {
+  const { cluster } = settings;
+  if (!settings.local)
+    return { cluster, region: settings.region, endpoint: undefined, credentials: undefined };
+  const { endpoint, region, accessKeyId, secretAccessKey } = readLocalCloud(
+    path.resolve(workingFolder, settings.state),
+  );
+  return { cluster, region, endpoint, credentials: { accessKeyId, secretAccessKey } };
+};
+
+export interface CallLimits {
+  /** Time one attempt may take, from sending the request to the end of its headers. */
+  readonly requestTimeoutMs: number;
+  readonly maxAttempts: number;
+}
+
+export const defaultLimits: CallLimits = { requestTimeoutMs: 10_000, maxAttempts: 3 };
+
+/** A long poll answers after up to 20 s: its client waits longer than that, and leaves retries to the poll loop. */
+export const longPollLimits: CallLimits = { requestTimeoutMs: 30_000, maxAttempts: 1 };
+
+const connectionTimeoutMs = 3_000;
+
+/**
+ * Configuration of one SDK client. The SDK has no time-outs of its own: without these a silent server holds a call for ever,
+ * and `requestTimeout` alone only warns.
+ */
+export const clientConfig = (connection: Connection, limits: CallLimits = defaultLimits) => ({
+  ...(connection.region === undefined ? {} : { region: connection.region }),
+  ...(connection.endpoint === undefined ? {} : { endpoint: connection.endpoint }),
+  ...(connection.credentials === undefined ? {} : { credentials: connection.credentials }),
+  maxAttempts: limits.maxAttempts,
+  requestHandler: new NodeHttpHandler({
+    connectionTimeout: connectionTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    throwOnRequestTimeout: true,
+    httpAgent: new HttpAgent({ keepAlive: true, maxSockets: 256 }),
+    httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: 256 }),
+  }),
+});

@@ -1,0 +1,111 @@
+import { exitCodes, ImgrecError } from '../errors.ts';
+
+/** A call to the cloud that failed: refused, throttled, timed out, or nobody answered. Exit code 3. */
+export class CloudError extends ImgrecError {
+  /** The service's error code, or the system's (`ECONNREFUSED`). */
+  readonly code: string;
+  /** Nobody answered, or the service is in trouble: the same call may succeed later. */
+  readonly transient: boolean;
+
+  constructor(operation: string, code: string, transient: boolean, cause: unknown, hint?: string) {
+    const reason = cause instanceof Error && cause.message !== '' ? cause.message : code;
+    super(`${operation}: ${reason}`, {
+      exitCode: exitCodes.cloud,
+      cause,
+      ...(hint === undefined ? {} : { hint }),
+    });
+    this.name = 'CloudError';
+    this.code = code;
+    this.transient = transient;
+  }
+}
+
+interface SdkShape {
+  readonly name?: string;
+  readonly code?: string;
+  readonly Code?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number };
+  readonly $response?: { readonly statusCode?: number };
+}
+
+const networkCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'TimeoutError',
+  'RequestTimeout',
+  'RequestTimeoutException',
+  'AbortError',
+]);
+const throttles = new Set([
+  'RequestThrottled',
+  'ThrottlingException',
+  'Throttling',
+  'SlowDown',
+  'RequestLimitExceeded',
+  'TooManyRequestsException',
+]);
+const credentialProblems = new Set([
+  'CredentialsProviderError',
+  'InvalidAccessKeyId',
+  'InvalidClientTokenId',
+  'SignatureDoesNotMatch',
+  'UnrecognizedClientException',
+  'ExpiredToken',
+  'ExpiredTokenException',
+]);
+
+/** The service's error code of an SDK error, without its namespace. */
+export const codeOf = (error: unknown): string => {
+  if (typeof error !== 'object' || error === null) return 'Unknown';
+  const { name, code, Code } = error as SdkShape;
+  const found = name === 'Error' || name === undefined ? (Code ?? code ?? name ?? 'Unknown') : name;
+  return found.split('#').pop() ?? found;
+};
+
+export const statusOf = (error: unknown): number | undefined => {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { $metadata, $response } = error as SdkShape;
+  return $metadata?.httpStatusCode ?? $response?.statusCode;
+};
+
+const systemCodeOf = (error: unknown): string | undefined =>
+  error instanceof Error && typeof (error as SdkShape).code === 'string'
+    ? (error as SdkShape).code
+    : undefined;
+
+/** Turns whatever an SDK call threw into a CloudError; `operation` says what was being done, in our words. */
+export const cloudError = (operation: string, error: unknown): CloudError => {
+  if (error instanceof CloudError) return error;
+  const code = codeOf(error);
+  const system = systemCodeOf(error);
+  const status = statusOf(error);
+  const unreachable = networkCodes.has(code) || (system !== undefined && networkCodes.has(system));
+  const transient = unreachable || throttles.has(code) || (status !== undefined && status >= 500);
+  const hint = credentialProblems.has(code)
+    ? 'check the AWS credentials, or use --local for the local cloud'
+    : unreachable
+      ? 'is the cloud running and reachable? ("imgrec dev --only cloud" starts a local one)'
+      : undefined;
+  return new CloudError(
+    operation,
+    unreachable && system !== undefined ? system : code,
+    transient,
+    error,
+    hint,
+  );
+};
+
+/** Runs one SDK call and translates what it throws. */
+export const calling = async <T>(operation: string, call: () => Promise<T>): Promise<T> => {
+  try {
+    return await call();
+  } catch (error) {
+    throw cloudError(operation, error);
+  }
+};

@@ -1,0 +1,36 @@
+/** Every name a cluster uses; see docs/design for the table. */
+export interface ClusterNames {
+  readonly cluster: string;
+  readonly requests: string;
+  readonly deadLetters: string;
+  readonly replies: (webId: string) => string;
+  readonly replyPrefix: string;
+  readonly inputBucket: string;
+  readonly outputBucket: string;
+  readonly opsBucket: string;
+  readonly settingsParameter: string;
+  readonly workerName: string;
+}
+
+/**
+ * @param account 12 digits; together with the region it makes bucket names unique in the world.
+ */
+export const clusterNames = (cluster: string, account: string, region: string): ClusterNames => ({
+  cluster,
+  requests: `${cluster}-requests`,
+  deadLetters: `${cluster}-requests-dlq`,
+  replies: (webId) => `${cluster}-responses-${webId}`,
+  replyPrefix: `${cluster}-responses-`,
+  inputBucket: `${cluster}-input-${account}-${region}`,
+  outputBucket: `${cluster}-output-${account}-${region}`,
+  opsBucket: `${cluster}-ops-${account}-${region}`,
+  settingsParameter: `/imgrec/${cluster}/settings`,
+  workerName: `${cluster}-worker`,
+});
+
+export const tagKeys = {
+  cluster: 'imgrec:cluster',
+  install: 'imgrec:install',
+  role: 'imgrec:role',
+  slot: 'imgrec:slot',
+} as const;
