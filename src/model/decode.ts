@@ -1,0 +1,75 @@
+import type { ImageHeader } from '../image/inspect.ts';
+
+/** Interleaved 8-bit RGB, `width * height * 3` bytes. */
+export interface Pixels {
+  readonly rgb: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+export type Decoding =
+  | { readonly ok: true; readonly pixels: Pixels }
+  /** What the decoder said. */
+  | { readonly ok: false; readonly message: string };
+
+export type Decode = (bytes: Uint8Array, header: ImageHeader) => Promise<Decoding>;
+
+/** Alpha over white, rounded as Pillow's `alpha_composite` onto an opaque background rounds. */
+const flatten = (rgba: Uint8Array): Uint8Array => {
+  const rgb = new Uint8Array((rgba.length / 4) * 3);
+  for (let from = 0, to = 0; from < rgba.length; from += 4) {
+    const alpha = rgba[from + 3] as number;
+    const white = 255 * (255 - alpha);
+    for (let channel = 0; channel < 3; channel++)
+      rgb[to++] = Math.round(((rgba[from + channel] as number) * alpha + white) / 255);
+  }
+  return rgb;
+};
+
+/** a * b / 255, rounded, in integers (libImaging's MULDIV255). */
+const multiply = (a: number, b: number): number => {
+  const product = a * b + 128;
+  return ((product >> 8) + product) >> 8;
+};
+
+/** Inks to light by Pillow's formula, `(255 - K) * (255 - ink) / 255`; a colour-managed conversion would differ visibly. */
+const fromInks = (cmyk: Uint8Array): Uint8Array => {
+  const rgb = new Uint8Array((cmyk.length / 4) * 3);
+  for (let from = 0, to = 0; from < cmyk.length; from += 4) {
+    const light = 255 - (cmyk[from + 3] as number);
+    for (let channel = 0; channel < 3; channel++)
+      rgb[to++] = light - multiply(cmyk[from + channel] as number, light);
+  }
+  return rgb;
+};
+
+/**
+ * Loads sharp with every loader but JPEG, PNG and WebP blocked, and returns a decoder whose pixels are those of Pillow's
+ * `convert('RGB')`: embedded colour profiles and EXIF orientation are not applied, 16 bits lose their lower 8 (Pillow
+ * itself clips 16-bit greys to white, which nobody wants), an animation is its first frame, alpha lies over white.
+ */
+export const createDecoder = async (maxPixels: number): Promise<Decode> => {
+  const { default: sharp } = await import('sharp');
+  sharp.block({ operation: ['VipsForeignLoad'] });
+  sharp.unblock({
+    operation: ['VipsForeignLoadJpegBuffer', 'VipsForeignLoadPngBuffer', 'VipsForeignLoadWebpBuffer'],
+  });
+  sharp.cache(false);
+  sharp.concurrency(1);
+
+  return async (bytes, { cmyk }) => {
+    const opened = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels });
+    const asked = cmyk ? opened.pipelineColourspace('cmyk').toColourspace('cmyk') : opened;
+    try {
+      const { data, info } = await asked.raw().toBuffer({ resolveWithObject: true });
+      const { width, height, channels } = info;
+      if (channels === 4)
+        return { ok: true, pixels: { rgb: cmyk ? fromInks(data) : flatten(data), width, height } };
+      if (channels === 3) return { ok: true, pixels: { rgb: data, width, height } };
+      return { ok: false, message: `unexpected number of channels: ${channels}` };
+    } catch (error) {
+      // sharp has no error classes; nothing but decoding this image happens inside the try.
+      return { ok: false, message: (error as Error).message };
+    }
+  };
+};

@@ -1,0 +1,143 @@
+/**
+ * Resizes 8-bit RGB exactly as Pillow's `Image.resize(size, BILINEAR)` does: the label of an image must not depend on
+ * which library answered. Pillow's method (libImaging/Resample.c): a triangle filter, widened when shrinking, one pass
+ * a direction, weights as integers with 22 fraction bits, each pass rounded to 8 bits.
+ *
+ * Unlike Pillow it computes only the window that the centre crop keeps, and holds no more than one source row and the
+ * window between the passes: a strip of a million rows needs no more memory than a photograph.
+ */
+
+/** One resize and crop; pixels. The window may lie anywhere inside the resized image, which itself is never built. */
+export interface ResampleWindow {
+  readonly sourceWidth: number;
+  readonly sourceHeight: number;
+  readonly resizedWidth: number;
+  readonly resizedHeight: number;
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+const fractionBits = 22;
+const half = 1 << (fractionBits - 1);
+
+/** For each output position the first source position, where its weights start, and (one further) where they end. */
+interface Weights {
+  readonly first: Int32Array;
+  readonly offsets: Int32Array;
+  readonly values: Int32Array;
+}
+
+const weightsFor = (sourceSize: number, resizedSize: number, start: number, count: number): Weights => {
+  const scale = sourceSize / resizedSize;
+  const support = Math.max(1, scale);
+  const first = new Int32Array(count);
+  const offsets = new Int32Array(count + 1);
+  const values = new Int32Array(Math.min(sourceSize, Math.ceil(support) * 2 + 1) * count);
+  const row = new Float64Array(Math.ceil(support) * 2 + 1);
+  let end = 0;
+  for (let i = 0; i < count; i++) {
+    const center = (start + i + 0.5) * scale;
+    const from = Math.max(0, Math.trunc(center - support + 0.5));
+    const length = Math.min(sourceSize, Math.trunc(center + support + 0.5)) - from;
+    let sum = 0;
+    for (let x = 0; x < length; x++) {
+      const weight = Math.max(0, 1 - Math.abs((x + from - center + 0.5) * (1 / support)));
+      row[x] = weight;
+      sum += weight;
+    }
+    first[i] = from;
+    for (let x = 0; x < length; x++)
+      values[end++] = Math.trunc(((row[x] ?? 0) / sum) * (1 << fractionBits) + 0.5);
+    offsets[i + 1] = end;
+  }
+  return { first, offsets, values: values.slice(0, end) };
+};
+
+/** Images of a stream tend to share their dimensions; weights of giants are not worth keeping. */
+const cache = new Map<string, Weights>();
+const cachedSets = 64;
+const cachedWeights = 65_536;
+
+const cachedWeightsFor = (sourceSize: number, resizedSize: number, start: number, count: number): Weights => {
+  const key = `${sourceSize} ${resizedSize} ${start} ${count}`;
+  const known = cache.get(key);
+  if (known) return known;
+  const made = weightsFor(sourceSize, resizedSize, start, count);
+  if (cache.size >= cachedSets) cache.clear();
+  if (made.values.length <= cachedWeights) cache.set(key, made);
+  return made;
+};
+
+/** One source row, resampled to the window's width and rounded to 8 bits. */
+const resampleRow = (
+  source: Uint8Array,
+  rowStart: number,
+  columns: Weights,
+  out: Uint8ClampedArray,
+): void => {
+  const { first, offsets, values } = columns;
+  const count = first.length;
+  let weight = 0;
+  for (let i = 0, o = 0; i < count; i++, o += 3) {
+    const end = offsets[i + 1] as number;
+    let p = rowStart + (first[i] as number) * 3;
+    let r = half;
+    let g = half;
+    let b = half;
+    for (; weight < end; weight++, p += 3) {
+      const w = values[weight] as number;
+      r = (r + Math.imul(source[p] as number, w)) | 0;
+      g = (g + Math.imul(source[p + 1] as number, w)) | 0;
+      b = (b + Math.imul(source[p + 2] as number, w)) | 0;
+    }
+    out[o] = r >> fractionBits;
+    out[o + 1] = g >> fractionBits;
+    out[o + 2] = b >> fractionBits;
+  }
+};
+
+/**
+ * The window of the resized image, as interleaved RGB bytes (`width * height * 3`).
+ * @param source interleaved RGB bytes, `sourceWidth * sourceHeight * 3`
+ */
+export const resample = (source: Uint8Array, window: ResampleWindow): Uint8Array => {
+  const { sourceWidth, width, height } = window;
+  const columns = cachedWeightsFor(sourceWidth, window.resizedWidth, window.left, width);
+  const rows = cachedWeightsFor(window.sourceHeight, window.resizedHeight, window.top, height);
+  const rowBytes = width * 3;
+  const out = new Uint8ClampedArray(height * rowBytes);
+  const line = new Uint8ClampedArray(rowBytes);
+  const sums = new Int32Array(height * rowBytes).fill(half);
+  // Source rows in order, each spread over the output rows that it weighs in: open is the first of them.
+  let open = 0;
+  const firstRow = rows.first[0] ?? 0;
+  const lastRow =
+    (rows.first[height - 1] ?? 0) + (rows.offsets[height] ?? 0) - (rows.offsets[height - 1] ?? 0);
+  for (let y = firstRow; y < lastRow; y++) {
+    resampleRow(source, y * sourceWidth * 3, columns, line);
+    for (let j = open; j < height; j++) {
+      const at = y - (rows.first[j] as number);
+      if (at < 0) break;
+      const start = rows.offsets[j] as number;
+      const length = (rows.offsets[j + 1] as number) - start;
+      if (at >= length) continue;
+      const weight = rows.values[start + at] as number;
+      const base = j * rowBytes;
+      for (let x = 0; x < rowBytes; x++)
+        sums[base + x] = ((sums[base + x] as number) + Math.imul(line[x] as number, weight)) | 0;
+      if (at === length - 1) {
+        for (let x = base; x < base + rowBytes; x++) out[x] = (sums[x] as number) >> fractionBits;
+        if (j === open) open++;
+      }
+    }
+    while (
+      open < height &&
+      y >=
+        (rows.first[open] as number) + (rows.offsets[open + 1] as number) - (rows.offsets[open] as number) - 1
+    )
+      open++;
+  }
+  return new Uint8Array(out.buffer);
+};
