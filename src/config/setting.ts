@@ -85,3 +85,12 @@ export const bytes = (min: number, max: number): z.ZodType<number> =>
       .min(min, { error: `must be at least ${min} bytes` })
       .max(max, { error: `must be at most ${max} bytes` }),
   );
+
+const triplePattern = /^-?\d+(\.\d+)?(,-?\d+(\.\d+)?){2}$/;
+
+/** Three numbers, one a colour channel; text has them between commas. */
+export const triple: z.ZodType<readonly [number, number, number]> = z.preprocess(
+  (value) =>
+    typeof value === 'string' && triplePattern.test(value.trim()) ? value.split(',').map(Number) : value,
+  z.tuple([z.number(), z.number(), z.number()], { error: 'must be three numbers such as 0.5,0.5,0.5' }),
+);

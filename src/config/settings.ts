@@ -1,6 +1,17 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { bytes, choice, flag, fraction, integer, type Setting, seconds, setting, text } from './setting.ts';
+import {
+  bytes,
+  choice,
+  flag,
+  fraction,
+  integer,
+  type Setting,
+  seconds,
+  setting,
+  text,
+  triple,
+} from './setting.ts';
 
 const optional = <T>(type: z.ZodType<T>): z.ZodType<T | undefined> => type.optional();
 
@@ -49,6 +60,55 @@ export const settings = {
     default: undefined,
     placeholder: 'DIR|FILE',
     help: 'model folder (model.onnx, manifest.json) or .onnx file; the built-in EfficientNet-Lite0 when absent',
+  }),
+  modelSize: setting({
+    name: 'model-size',
+    type: optional(integer(1, 4_096)),
+    default: undefined,
+    placeholder: 'PIXELS',
+    help: 'with an .onnx file: side of its input and of the centre crop (224 when absent)',
+  }),
+  modelResize: setting({
+    name: 'model-resize',
+    type: optional(text),
+    default: undefined,
+    placeholder: 'HOW',
+    help: 'with an .onnx file: "shorter-side N", "stretch" or "none" ("shorter-side 256" when absent)',
+  }),
+  modelLayout: setting({
+    name: 'model-layout',
+    type: optional(choice(['nchw-f32', 'nhwc-u8'])),
+    default: undefined,
+    placeholder: 'LAYOUT',
+    help: 'with an .onnx file: nchw-f32 (when absent) or nhwc-u8',
+  }),
+  modelMean: setting({
+    name: 'model-mean',
+    type: optional(triple),
+    default: undefined,
+    placeholder: 'R,G,B',
+    help: "with an .onnx file: mean of the normalisation (ImageNet's when absent)",
+  }),
+  modelStd: setting({
+    name: 'model-std',
+    type: optional(triple),
+    default: undefined,
+    placeholder: 'R,G,B',
+    help: "with an .onnx file: standard deviation of the normalisation (ImageNet's when absent)",
+  }),
+  modelOutput: setting({
+    name: 'model-output',
+    type: optional(choice(['logits', 'probabilities'])),
+    default: undefined,
+    placeholder: 'KIND',
+    help: 'with an .onnx file: logits (when absent) or probabilities',
+  }),
+  modelLabels: setting({
+    name: 'model-labels',
+    type: optional(text),
+    default: undefined,
+    placeholder: 'FILE',
+    help: 'with an .onnx file: its labels, a JSON array or one a line (the 1,000 of ImageNet when absent)',
   }),
   top: setting({
     name: 'top',
