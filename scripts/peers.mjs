@@ -1,0 +1,322 @@
+#!/usr/bin/env node
+/**
+ * Installs and starts the peers: other people's implementations of the AWS protocols, which judge the contract
+ * suite (and so the local cloud). Everything lands in a cache folder outside the checkout, each peer at a
+ * pinned version. No dependencies: this runs before `npm ci` may have.
+ *
+ *     node scripts/peers.mjs install [moto] [elasticmq] [versitygw] [chromium]
+ *     node scripts/peers.mjs start moto        # prints the URL, runs until it is interrupted
+ */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+
+const installLimitMs = 15 * 60_000;
+const healthLimitMs = 60_000;
+const stopLimitMs = 5_000;
+
+/** Where the peers are kept: `IMGREC_TOOL_CACHE`, else the user's cache folder. */
+export const toolCache = () =>
+  process.env.IMGREC_TOOL_CACHE ||
+  join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'imgrec-tools');
+
+const elasticmqPom = (version) => `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>imgrec.tools</groupId>
+  <artifactId>elasticmq</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>org.elasticmq</groupId>
+      <artifactId>elasticmq-server_3</artifactId>
+      <version>${version}</version>
+    </dependency>
+  </dependencies>
+</project>
+`;
+
+const elasticmqConf = (port) => `include classpath("application.conf")
+node-address { protocol = http, host = "127.0.0.1", port = ${port}, context-path = "" }
+rest-sqs { enabled = true, bind-hostname = "127.0.0.1", bind-port = ${port}, sqs-limits = strict }
+rest-stats { enabled = false }
+`;
+
+/**
+ * A recipe: `pins` name exactly what is installed (a change of pins means a fresh install), `needs` the programs
+ * that installing and running take, `install(folder)` fills an empty folder, `command(folder, port, scratch)` says
+ * how to start it, and a GET of `health` tells whether it is up.
+ */
+const recipes = {
+  moto: {
+    pins: { moto: '5.2.5', boto3: '1.44.5' },
+    needs: ['python3'],
+    health: '/moto-api/data.json',
+    async install(folder) {
+      await run('python3', ['-m', 'venv', folder]);
+      await run(join(folder, 'bin', 'pip'), [
+        ...['install', '--quiet', '--disable-pip-version-check'],
+        `moto[server]==${this.pins.moto}`,
+        `boto3==${this.pins.boto3}`,
+      ]);
+    },
+    command: async (folder, port) => ({
+      file: join(folder, 'bin', 'moto_server'),
+      args: ['-H', '127.0.0.1', '-p', String(port)],
+      env: {
+        MOTO_ENABLE_AMI_VALIDATION: 'true',
+        MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION: 'true',
+        MOTO_IAM_LOAD_MANAGED_POLICIES: 'true',
+      },
+    }),
+  },
+  elasticmq: {
+    pins: { elasticmq: '1.7.1' },
+    needs: ['java', 'mvn'],
+    health: '/health',
+    async install(folder) {
+      await writeFile(join(folder, 'pom.xml'), elasticmqPom(this.pins.elasticmq));
+      await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib'], folder);
+    },
+    command: async (folder, port, scratch) => {
+      const config = join(scratch, 'elasticmq.conf');
+      await writeFile(config, elasticmqConf(port));
+      return {
+        file: 'java',
+        args: [
+          ...['-Xmx256m', `-Dconfig.file=${config}`],
+          ...['-cp', join(folder, 'lib', '*'), 'org.elasticmq.server.Main'],
+        ],
+        env: {},
+      };
+    },
+  },
+  versitygw: {
+    pins: { versitygw: 'v1.8.0' },
+    needs: ['go'],
+    health: '/',
+    async install(folder) {
+      await run(
+        'go',
+        ['install', `github.com/versity/versitygw/cmd/versitygw@${this.pins.versitygw}`],
+        folder,
+        {
+          GOBIN: folder,
+        },
+      );
+    },
+    command: async (folder, port, scratch) => ({
+      file: join(folder, 'versitygw'),
+      args: ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', scratch],
+      env: { ROOT_ACCESS_KEY: 'test', ROOT_SECRET_KEY: 'testtest' },
+    }),
+  },
+};
+
+/** The names that `installPeer` takes; all but `chromium` can be started too. */
+export const peerNames = [...Object.keys(recipes), 'chromium'];
+
+const recipeOf = (name) => {
+  const recipe = recipes[name];
+  if (!recipe) throw new Error(`no such peer: ${name} (there are ${Object.keys(recipes).join(', ')})`);
+  return recipe;
+};
+
+const programOnPath = (program) =>
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .some((folder) => folder !== '' && existsSync(join(folder, program)));
+
+/** Runs a program to its end with its output on our stderr; a failure names the command line. */
+const run = (file, args, cwd = undefined, env = {}) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(file, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 2, 2],
+      timeout: installLimitMs,
+      killSignal: 'SIGKILL',
+    });
+    child.once('error', reject);
+    child.once('close', (code, signal) =>
+      code === 0 ? resolve() : reject(new Error(`"${file} ${args.join(' ')}" ended with ${signal ?? code}`)),
+    );
+  });
+
+const isAlive = (pid) => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+};
+
+/**
+ * Holds `path` while `work` runs, so that two checkouts sharing a cache do not install into the same folder at
+ * once. A lock whose owner has died is taken over. A lock file that is still empty is one being written, unless
+ * it stays so for a minute.
+ */
+const withLock = async (path, work) => {
+  const deadline = Date.now() + installLimitMs;
+  for (;;) {
+    try {
+      const file = await open(path, 'wx');
+      await file.writeFile(String(process.pid));
+      await file.close();
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      const owner = Number(await readFile(path, 'utf8').catch(() => ''));
+      const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;
+      if (owner > 0 ? !isAlive(owner) : age > 60_000) await rm(path, { force: true });
+      else if (Date.now() > deadline) throw new Error(`${path} is held by process ${owner}`);
+      else await sleep(500);
+    }
+  }
+  try {
+    return await work();
+  } finally {
+    await rm(path, { force: true });
+  }
+};
+
+/** Debian's browser for the page's tests; other systems bring their own. */
+const installChromium = async () => {
+  if (['chromium', 'chromium-browser', 'google-chrome'].some(programOnPath)) return;
+  if (process.getuid?.() !== 0 || !programOnPath('apt-get'))
+    throw new Error(
+      'chromium is missing and only root on Debian can install it here: apt-get install chromium',
+    );
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  await run('apt-get', ['update', '-qq'], undefined, env);
+  await run(
+    'apt-get',
+    ['install', '-y', '-qq', '--no-install-recommends', 'chromium', 'fonts-liberation'],
+    undefined,
+    env,
+  );
+};
+
+/**
+ * Installs a peer unless it is there already and returns its folder. The stamp is written last and holds the
+ * pins, so a half-made install or another version is removed and made again.
+ */
+export const installPeer = async (name) => {
+  if (name === 'chromium') return installChromium();
+  const recipe = recipeOf(name);
+  const folder = join(toolCache(), name);
+  const stamp = join(folder, '.installed');
+  const wanted = JSON.stringify(recipe.pins);
+  const isInstalled = async () => (await readFile(stamp, 'utf8').catch(() => '')) === wanted;
+  if (await isInstalled()) return folder;
+  const missing = recipe.needs.filter((program) => !programOnPath(program));
+  if (missing.length > 0) throw new Error(`${name} needs ${missing.join(' and ')} on the PATH`);
+  await mkdir(toolCache(), { recursive: true });
+  return withLock(join(toolCache(), `${name}.lock`), async () => {
+    if (await isInstalled()) return folder;
+    process.stderr.write(`peers: installing ${name} ${wanted} into ${folder}\n`);
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    await recipe.install(folder);
+    await writeFile(stamp, wanted);
+    return folder;
+  });
+};
+
+const freePort = () =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
+const isHealthy = async (url) => {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    await response.arrayBuffer();
+    // Any answer below 500 will do: versitygw refuses an unsigned request with 403 and is up all the same.
+    return response.status < 500;
+  } catch {
+    return false;
+  }
+};
+
+const startOnce = async (name, recipe, folder) => {
+  const port = await freePort();
+  const scratch = await mkdtemp(join(tmpdir(), `imgrec-${name}-`));
+  const logPath = join(scratch, '..', `${scratch.split('/').at(-1)}.log`);
+  const log = await open(logPath, 'w');
+  const { file, args, env } = await recipe.command(folder, port, scratch);
+  const child = spawn(file, args, { env: { ...process.env, ...env }, stdio: ['ignore', log.fd, log.fd] });
+  const ended = new Promise((resolve) => {
+    child.once('error', resolve);
+    child.once('exit', resolve);
+  });
+  await log.close();
+  let isOver = false;
+  ended.then(() => {
+    isOver = true;
+  });
+  const stop = async () => {
+    if (!isOver) child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), stopLimitMs);
+    await ended;
+    clearTimeout(timer);
+    await rm(scratch, { recursive: true, force: true });
+    await rm(logPath, { force: true });
+  };
+  const url = `http://127.0.0.1:${port}`;
+  const deadline = Date.now() + healthLimitMs;
+  while (!isOver && Date.now() < deadline) {
+    if (await isHealthy(url + recipe.health)) return { url, pid: child.pid, stop };
+    await sleep(100);
+  }
+  const tail = (await readFile(logPath, 'utf8')).slice(-2_000);
+  const why = isOver ? 'ended' : `did not answer within ${healthLimitMs / 1000} s`;
+  await stop();
+  throw new Error(`${name} ${why}:\n${tail}`);
+};
+
+/**
+ * Starts an installed peer on a free port of 127.0.0.1 and waits until it answers: `{ url, pid, stop() }`.
+ * Another process may take the port between choosing and binding it, hence a second attempt.
+ */
+export const startPeer = async (name) => {
+  const recipe = recipeOf(name);
+  const folder = await installPeer(name);
+  try {
+    return await startOnce(name, recipe, folder);
+  } catch (error) {
+    process.stderr.write(`peers: ${error.message}\npeers: trying once more\n`);
+    return startOnce(name, recipe, folder);
+  }
+};
+
+const main = async ([verb, ...names]) => {
+  if (verb === 'install' && names.length > 0) {
+    for (const name of names) await installPeer(name);
+    return;
+  }
+  if (verb === 'start' && names.length === 1) {
+    const peer = await startPeer(names[0]);
+    process.stdout.write(`${peer.url}\n`);
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => peer.stop());
+    return;
+  }
+  process.stderr.write(`usage: peers.mjs install ${peerNames.join('|')}...\n       peers.mjs start NAME\n`);
+  process.exitCode = 64;
+};
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
+  main(process.argv.slice(2)).catch((error) => {
+    process.stderr.write(`peers: ${error.message}\n`);
+    process.exitCode = 1;
+  });

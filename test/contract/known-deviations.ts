@@ -1,0 +1,93 @@
+import type { TargetName } from './targets.ts';
+
+/**
+ * A case that an implementation is known to get wrong. The suite runs it and demands that it fails; only where
+ * that is a matter of luck (`flaky`) is it skipped, and the reason printed.
+ */
+export interface Deviation {
+  readonly target: TargetName;
+  /** The name of the case, exactly. */
+  readonly name: string;
+  readonly reason: string;
+  readonly flaky?: true;
+}
+
+const of = (target: TargetName, rows: Readonly<Record<string, string>>): readonly Deviation[] =>
+  Object.entries(rows).map(([name, reason]) => ({ target, name, reason }));
+
+const moto = of('moto', {
+  // SQS
+  'an attribute out of its range is refused as InvalidAttributeValue':
+    'ranges of most attributes are not checked',
+  'an attribute that SQS does not know is refused as InvalidAttributeName': 'kept like any other',
+  'an SQS request with a bad signature is refused with 403': 'signatures are not checked',
+  'one bad message of a batch fails alone': 'the characters of a body are not checked',
+  'message attributes count towards the 1 MiB': 'only the body is measured',
+  'message limits count bytes, not characters': 'a body is measured in characters',
+  'an empty body is refused': 'taken as a message',
+  'a body with a character that XML does not allow is refused as InvalidMessageContents':
+    'the characters of a body are not checked',
+  'a stale receipt handle does not delete the redelivered message':
+    'every handle a message ever had deletes it',
+  'a stale receipt handle does not take the lease of the redelivered message away':
+    'every handle a message ever had changes its visibility',
+  'the visibility of a message that is no longer in flight cannot be changed: MessageNotInflight':
+    'visibility is changed in any state',
+  // S3
+  'a bucket name that S3 does not allow is refused as InvalidBucketName': 'only the length is checked',
+  'a call that expects another owner is refused as AccessDenied': 'ExpectedBucketOwner is ignored',
+  'a bucket policy that is not JSON is refused as MalformedPolicy': 'policies are not read',
+  'an S3 request with a bad signature is refused with 403': 'signatures are not checked',
+  'a body that does not match its CRC32 is refused and not stored': 'checksums are stored, not checked',
+  'a body that does not match its Content-MD5 is refused and not stored': 'Content-MD5 is ignored',
+  'a streaming upload whose trailing CRC32 is wrong is refused and not stored':
+    'checksums are stored, not checked',
+  'a key of 1024 bytes passes and a longer one is refused as KeyTooLongError': 'keys may have any length',
+  'a continuation token that S3 never gave is refused': 'answers 500',
+  // SSM, STS, EC2
+  'a value above 4 KiB is refused': 'values may have any length',
+  'an STS request with a bad signature is refused with 403': 'signatures are not checked',
+  'a filter that EC2 does not know is refused, not ignored': 'answers 500',
+  'the same ClientToken launches once and answers the same instance': 'ClientToken is ignored',
+  'five racing calls with the same ClientToken launch once': 'ClientToken is ignored',
+  'the same ClientToken with other parameters is refused as IdempotentParameterMismatch':
+    'ClientToken is ignored',
+  'what is no id is refused as InvalidInstanceID.Malformed': 'answers InvalidInstanceID.NotFound',
+});
+
+const elasticmq = of('elasticmq', {
+  'MessageRetentionPeriod is four days unless it is chosen': 'there is no retention',
+  'MaximumMessageSize is 1 MiB unless it is chosen': 'the limit cannot be chosen or read',
+  'the ARN of a queue names region, account and queue': 'the region in ARNs is "elasticmq"',
+  'an attribute out of its range is refused as InvalidAttributeValue': 'ranges are not checked',
+  'an attribute that SQS does not know is refused as InvalidAttributeName': 'ignored',
+  'server-side encryption by SQS can be asked for': 'there is no encryption',
+  'a queue policy is returned as it was sent': 'policies are ignored',
+  'ListQueues pages through a prefix without losing or repeating a queue': 'MaxResults is ignored',
+  'an SQS request with a bad signature is refused with 403': 'signatures are not checked',
+  'message attributes can be asked for by prefix': 'a prefix is taken for a name',
+  'an empty batch is refused as EmptyBatchRequest': 'answers 200',
+  'a batch with an id that is no id is refused as InvalidBatchEntryId': 'ids are not checked',
+  'a batch of more than 1 MiB in all is refused as BatchRequestTooLong':
+    'limits come as InvalidAttributeValue',
+  'message attributes count towards the 1 MiB': 'only the body is measured',
+  "a message above the queue's own MaximumMessageSize is refused": 'the limit cannot be chosen',
+  'message limits count bytes, not characters': 'the limit cannot be chosen',
+  'a body with a character that XML does not allow is refused as InvalidMessageContents':
+    'limits come as InvalidAttributeValue',
+  'a visibility above twelve hours is refused': 'any length is taken',
+  'the visibility of a message that is no longer in flight cannot be changed: MessageNotInflight':
+    'visibility is changed in any state',
+  'deleting a message twice is no error': 'the handle of a deleted message is ReceiptHandleIsInvalid',
+});
+
+export const knownDeviations: readonly Deviation[] = [
+  ...moto,
+  ...elasticmq,
+  {
+    target: 'elasticmq',
+    name: 'a long poll on a queue that is deleted meanwhile ends',
+    reason: 'ends with an answer that is not JSON when the poll came before the deletion',
+    flaky: true,
+  },
+];
