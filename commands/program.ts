@@ -15,6 +15,7 @@ const verbs = {
   dev: async () => (await import('./dev.ts')).dev,
   classify: async () => (await import('./classify.ts')).classify,
   config: async () => (await import('./config.ts')).config,
+  instance: async () => (await import('./instance.ts')).instance,
 } satisfies Record<string, () => Promise<Command>>;
 
 /** Settings that every command has. */

@@ -23,3 +23,20 @@ export const systemClock: Clock = {
     });
   },
 };
+
+/** Waits for `work`, but no longer than `ms`. @returns whether it finished in time; a rejection of `work` passes through. */
+export const finishesWithin = async (work: Promise<unknown>, ms: number, clock: Clock): Promise<boolean> => {
+  const done = new AbortController();
+  try {
+    return await Promise.race([work.then(() => true), clock.sleep(ms, done.signal).then(() => false)]);
+  } finally {
+    done.abort();
+  }
+};
+
+/** Resolves when `signal` aborts. */
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });

@@ -21,6 +21,8 @@ export interface Connection {
   readonly region: string | undefined;
   readonly endpoint: string | undefined;
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+  /** Buckets are named in the path, not in the host: every endpoint but AWS's own needs that. */
+  readonly pathStyle: boolean;
 }
 
 const readLocalCloud = (stateFolder: string): z.infer<typeof localCloudFile> => {
@@ -50,12 +52,15 @@ export const connect = (
   workingFolder: string,
 ): Connection => {
   const { cluster } = settings;
-  if (!settings.local)
-    return { cluster, region: settings.region, endpoint: undefined, credentials: undefined };
+  if (!settings.local) {
+    // The SDK reads these variables itself; only the style of S3's URLs depends on them here.
+    const pathStyle = Boolean(process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL']);
+    return { cluster, region: settings.region, endpoint: undefined, credentials: undefined, pathStyle };
+  }
   const { endpoint, region, accessKeyId, secretAccessKey } = readLocalCloud(
     path.resolve(workingFolder, settings.state),
   );
-  return { cluster, region, endpoint, credentials: { accessKeyId, secretAccessKey } };
+  return { cluster, region, endpoint, credentials: { accessKeyId, secretAccessKey }, pathStyle: true };
 };
 
 export interface CallLimits {

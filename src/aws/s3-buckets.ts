@@ -60,7 +60,7 @@ export type S3Buckets = ReturnType<typeof createS3Buckets>;
 export const createS3Buckets = (connection: Connection, account: string, region: string) => {
   const client = new S3Client({
     ...clientConfig(connection),
-    forcePathStyle: connection.endpoint !== undefined,
+    forcePathStyle: connection.pathStyle,
   });
   const of = (bucket: string) => ({ Bucket: bucket, ExpectedBucketOwner: account });
 

@@ -36,7 +36,7 @@ export type S3 = ReturnType<typeof createS3>;
 export const createS3 = (connection: Connection, account: string) => {
   const client = new S3Client({
     ...clientConfig(connection),
-    forcePathStyle: connection.endpoint !== undefined,
+    forcePathStyle: connection.pathStyle,
   });
   const owner = { ExpectedBucketOwner: account };
 

@@ -232,6 +232,21 @@ export const createSqs = (connection: Connection, { account, region }: QueueAddr
       );
     },
 
+    /** Sets a message aside, unchanged so that it can be redriven, with the reason beside it. */
+    sendDeadLetter: async (queue: string, body: string, reason: string): Promise<void> => {
+      await calling(`send to queue ${queue}`, () =>
+        client.send(
+          new SendMessageCommand({
+            QueueUrl: urlOf(queue),
+            MessageBody: body,
+            MessageAttributes: {
+              reason: { DataType: 'String', StringValue: reason.slice(0, 256) || 'unknown' },
+            },
+          }),
+        ),
+      );
+    },
+
     /** Renews leases. Returns the handles whose lease is lost; their jobs must stop. */
     extend: changeVisibility,
 

@@ -12,7 +12,9 @@ export interface Setting<T> {
   readonly help: string;
 }
 
-export const setting = <T>(definition: Setting<T>): Setting<T> => definition;
+export const setting = <T>(
+  definition: Omit<Setting<T>, 'default'> & { readonly default: NoInfer<T> | (() => NoInfer<T>) },
+): Setting<T> => definition;
 
 const numeric = /^[+-]?\d+(\.\d+)?$/;
 

@@ -197,6 +197,13 @@ export const settings = {
     placeholder: 'N',
     help: 'deliveries after which a request that kills or hangs its classifier becomes a dead letter',
   }),
+  pollWaitSeconds: setting({
+    name: 'poll-wait',
+    type: integer(1, 20),
+    default: 5,
+    placeholder: 'SECONDS',
+    help: 'length of a long poll for requests; a draining worker waits for the one under way',
+  }),
   graceSeconds: setting({
     name: 'grace',
     type: seconds(1, 3_600),

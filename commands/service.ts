@@ -1,0 +1,33 @@
+import { type Cluster, openCluster } from '../src/aws/cluster.ts';
+import type { Connection } from '../src/aws/connection.ts';
+import { CloudError } from '../src/aws/errors.ts';
+import { systemClock } from '../src/clock.ts';
+import type { Settings } from '../src/config/settings.ts';
+import { createLog, type Log } from '../src/log.ts';
+import { backoffMs } from '../src/retry.ts';
+
+/** The log of a service, on stderr. */
+export const serviceLog = (settings: Pick<Settings, 'quiet' | 'verbose'>): Log =>
+  createLog({ stderr: process.stderr, quiet: settings.quiet, verbose: settings.verbose });
+
+/**
+ * Opens the cluster, and waits for a cloud that cannot be reached: a service may start before what it needs.
+ * @returns undefined when `signal` aborted first
+ * @throws CloudError (exit 3) when the cloud refuses
+ */
+export const waitForCluster = async (
+  connection: Connection,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Cluster | undefined> => {
+  for (let failures = 1; !signal.aborted; failures++) {
+    try {
+      return await openCluster(connection);
+    } catch (error) {
+      if (!(error instanceof CloudError) || !error.transient) throw error;
+      log.warn({ error: error.message }, 'waiting for the cloud');
+      await systemClock.sleep(backoffMs(failures), signal);
+    }
+  }
+  return undefined;
+};

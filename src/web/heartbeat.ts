@@ -1,0 +1,56 @@
+import type { Cluster } from '../aws/cluster.ts';
+import type { Clock } from '../clock.ts';
+import { messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import {
+  type WebReport,
+  webReportIntervalMs,
+  webReportKey,
+  webReportMaxAgeMs,
+  webReportPrefix,
+} from '../reports/reports.ts';
+
+/** Writes a web process's report: its only heartbeat. Throws CloudError. */
+export const writeReport = async ({ s3, names }: Cluster, report: WebReport): Promise<void> =>
+  s3.put(names.opsBucket, webReportKey(report.webId), JSON.stringify(report), 'application/json');
+
+/** Writes the report every 10 s until `signal` aborts. A report that cannot be written is logged; the next one may. */
+export const keepReporting = async (
+  cluster: Cluster,
+  report: () => WebReport,
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> => {
+  for (;;) {
+    await clock.sleep(webReportIntervalMs, signal);
+    if (signal.aborted) return;
+    await writeReport(cluster, report()).catch((error: unknown) => {
+      log.warn({ error: messageOf(error) }, 'the report could not be written');
+    });
+  }
+};
+
+/**
+ * Deletes reply queues of web processes that are gone: those whose report is missing or over 300 s old.
+ * Time is S3's own: `ownWebId`'s report was written just now, so its date is the present. Throws CloudError.
+ * @returns the names of the queues deleted
+ */
+export const sweepReplyQueues = async (cluster: Cluster, ownWebId: string): Promise<string[]> => {
+  const { sqs, s3, names } = cluster;
+  const queues = await sqs.list(names.replyPrefix);
+  const reports = new Map(
+    (await s3.list(names.opsBucket, webReportPrefix)).map((object) => [object.key, object]),
+  );
+  const now = reports.get(webReportKey(ownWebId))?.lastModifiedMs;
+  if (now === undefined) return [];
+  const orphans = queues.filter((queue) => {
+    const report = reports.get(webReportKey(queue.slice(names.replyPrefix.length)));
+    return report === undefined || now - report.lastModifiedMs > webReportMaxAgeMs;
+  });
+  for (const queue of orphans) {
+    await sqs.destroy(queue);
+    await s3.remove(names.opsBucket, webReportKey(queue.slice(names.replyPrefix.length)));
+  }
+  return orphans;
+};

@@ -1,0 +1,99 @@
+import type { AddressInfo } from 'node:net';
+import type { Cluster } from '../aws/cluster.ts';
+import { tagKeys } from '../aws/names.ts';
+import { aborted, type Clock, finishesWithin } from '../clock.ts';
+import { exitCodes, ImgrecError, messageOf } from '../errors.ts';
+import type { ImageLimits } from '../image/inspect.ts';
+import type { Log } from '../log.ts';
+import type { WebReport } from '../reports/reports.ts';
+import type { ReplyForm } from './answers.ts';
+import { createCounters } from './counters.ts';
+import { keepReporting, sweepReplyQueues, writeReport } from './heartbeat.ts';
+import { openReplies, type Replies } from './replies.ts';
+import { createServer } from './server.ts';
+
+export interface ServeOptions {
+  readonly cluster: Cluster;
+  readonly host: string;
+  readonly port: number;
+  readonly waitSeconds: number;
+  readonly graceSeconds: number;
+  readonly reply: ReplyForm;
+  readonly topK: number;
+  readonly limits: ImageLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly onReady: (port: number) => void;
+}
+
+/** Replies are of no use after this long: whoever waited has been answered from S3 or has left. */
+const replyRetentionSeconds = 3_600;
+
+/**
+ * Runs one web process until `signal` aborts: then it takes no more images, answers those it has, and deletes its reply queue.
+ * @throws ImgrecError (exit 3) when the cluster is not provisioned, (exit 1) when the port is taken.
+ */
+export const serve = async (options: ServeOptions): Promise<void> => {
+  const { cluster, clock, log, signal } = options;
+  const { names, sqs, s3 } = cluster;
+  if ((await sqs.attributes(names.requests, ['QueueArn'])) === undefined)
+    throw new ImgrecError(`queue ${names.requests} does not exist`, {
+      hint: 'run "imgrec provision" first',
+      exitCode: exitCodes.cloud,
+    });
+
+  const counters = createCounters();
+  let replies: Replies | undefined;
+  const report = (webId: string): WebReport => ({
+    v: 1,
+    webId,
+    waiting: replies?.waiting() ?? 0,
+    ...counters.totals(),
+  });
+  replies = await openReplies({
+    cluster,
+    clock,
+    log,
+    announce: (webId) => writeReport(cluster, report(webId)),
+    attributes: () => ({
+      MessageRetentionPeriod: String(replyRetentionSeconds),
+      ReceiveMessageWaitTimeSeconds: '20',
+      SqsManagedSseEnabled: 'true',
+    }),
+    tags: { [tagKeys.cluster]: names.cluster, [tagKeys.role]: 'replies' },
+  });
+  const { webId } = replies;
+  const requests = sqs.sender(names.requests);
+  const app = await createServer({ ...options, requests, replies, counters });
+
+  const stopped = new AbortController();
+  const reporting = keepReporting(cluster, () => report(webId()), clock, log, stopped.signal);
+  sweepReplyQueues(cluster, webId()).then(
+    (swept) =>
+      swept.length > 0 && log.info({ swept }, 'reply queues of web processes that are gone were deleted'),
+    (error: unknown) => log.warn({ error: messageOf(error) }, 'old reply queues could not be swept'),
+  );
+
+  try {
+    await app.listen({ host: options.host, port: options.port });
+    const { port } = app.server.address() as AddressInfo;
+    options.onReady(port);
+    await aborted(signal);
+    // Closing waits for the requests that run; the grace bounds it.
+    await finishesWithin(app.close(), options.graceSeconds * 1_000, clock);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE')
+      throw new ImgrecError(`port ${options.port} on ${options.host} is taken`, {
+        hint: 'choose another with --port',
+        cause,
+      });
+    throw cause;
+  } finally {
+    stopped.abort();
+    await requests.flush();
+    await replies.close();
+    await s3.remove(names.opsBucket, `web/${webId()}.json`).catch(() => undefined);
+    await reporting;
+  }
+};

@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { CloudError } from '../aws/errors.ts';
+import { messageOf } from '../errors.ts';
+import { isJobId, newJobId } from '../jobs/id.ts';
+import { assetPath } from '../package.ts';
+import { type Answer, problem, type ReplyForm, renderAnswer } from './answers.ts';
+import { storedResult } from './replies.ts';
+import { type SubmitOptions, submit } from './submit.ts';
+import { acceptUploads, readUpload } from './upload.ts';
+
+export interface ServerOptions extends SubmitOptions {
+  readonly waitSeconds: number;
+  readonly reply: ReplyForm;
+}
+
+/** Fastify ignores these at the top level; in `http` they hold, and Node must look often enough to enforce them. */
+const httpLimits = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16 * 1_024,
+};
+
+/** Longer than the idle time of any load balancer in front, so that the balancer is the one to close. */
+const keepAliveMs = 72_000;
+
+const jobIds = new WeakMap<FastifyRequest, string>();
+
+const wantsJson = (request: FastifyRequest): boolean =>
+  (request.headers.accept ?? '').includes('application/json');
+
+/** RFC 7240's `Prefer: wait=N`, in seconds, never longer than the server's own limit. */
+const waitMsOf = (request: FastifyRequest, limitSeconds: number): number => {
+  const [, asked] =
+    /(?:^|,)\s*wait=(\d{1,6})\s*(?:,|;|$)/.exec(String(request.headers['prefer'] ?? '')) ?? [];
+  return Math.min(asked === undefined ? limitSeconds : Number(asked), limitSeconds) * 1_000;
+};
+
+/** The web tier's HTTP side: routes, headers and limits. It does not listen yet. */
+export const createServer = async (options: ServerOptions): Promise<FastifyInstance> => {
+  const { cluster, limits, log } = options;
+  const app = Fastify({
+    http: httpLimits,
+    keepAliveTimeout: keepAliveMs,
+    bodyLimit: limits.maxImageBytes,
+    logger: false,
+  });
+  await acceptUploads(app, limits.maxImageBytes);
+  const page = await readFile(assetPath('web', 'index.html'));
+
+  const send = (request: FastifyRequest, reply: FastifyReply, answer: Answer) => {
+    const { status, headers, body } = renderAnswer(answer, options.reply, wantsJson(request));
+    return reply.status(status).headers(headers).header('imgrec-id', answer.id).send(body);
+  };
+
+  const showPage = (_request: FastifyRequest, reply: FastifyReply) =>
+    reply
+      .header('content-type', 'text/html; charset=utf-8')
+      .header(
+        'content-security-policy',
+        "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'",
+      )
+      .send(page);
+
+  const takeImage = async (request: FastifyRequest, reply: FastifyReply) => {
+    const id = jobIds.get(request) ?? newJobId();
+    const received = await readUpload(request, limits.maxImageBytes);
+    if (!received.ok) {
+      options.counters.refused();
+      return send(request, reply, problem(id, received.status, 'Not accepted', received.detail));
+    }
+    const gone = new AbortController();
+    reply.raw.once('close', () => gone.abort());
+    const answer = await submit(
+      options,
+      id,
+      received.upload,
+      waitMsOf(request, options.waitSeconds),
+      gone.signal,
+    );
+    return send(request, reply, answer);
+  };
+
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+  });
+
+  for (const path of ['/', '/v1/images']) {
+    app.get(path, showPage);
+    app.post(path, { onRequest: async (request) => void jobIds.set(request, newJobId()) }, takeImage);
+  }
+
+  app.get('/healthz', async () => ({ status: 'ok', waiting: options.replies.waiting() }));
+
+  app.get<{ Params: { id: string } }>('/v1/results/:id', async (request, reply) => {
+    const { id } = request.params;
+    if (!isJobId(id))
+      return reply.status(404).send({ title: 'Not found', status: 404, detail: 'that is not an id' });
+    const result = await storedResult(cluster, id);
+    reply.header('imgrec-id', id);
+    if (result !== undefined) return result;
+    return reply
+      .status(404)
+      .header('content-type', 'application/problem+json; charset=utf-8')
+      .send(
+        JSON.stringify({
+          title: 'No result',
+          status: 404,
+          detail: 'there is no result for this id, or not yet',
+        }),
+      );
+  });
+
+  app.setNotFoundHandler((request, reply) =>
+    reply
+      .status(404)
+      .send({ title: 'Not found', status: 404, detail: `there is nothing at ${request.url.slice(0, 200)}` }),
+  );
+
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const id = jobIds.get(request) ?? newJobId();
+    const status = error.statusCode ?? 500;
+    if (error instanceof CloudError)
+      return send(request, reply, problem(id, 503, 'Unavailable', 'the cloud does not answer; try again', 2));
+    // 406 is @fastify/multipart's word for a body that is no form; the standard's is 415.
+    if (status === 415 || status === 406)
+      return send(
+        request,
+        reply,
+        problem(id, 415, 'Not accepted', 'send a form with a file, or the image itself'),
+      );
+    if (status === 413)
+      return send(
+        request,
+        reply,
+        problem(id, 413, 'Image too large', `the image is larger than ${limits.maxImageBytes} bytes`),
+      );
+    if (status < 500) return send(request, reply, problem(id, 400, 'Bad request', messageOf(error)));
+    log.error({ id, error: error.stack }, 'a request failed');
+    return send(
+      request,
+      reply,
+      problem(id, 500, 'Failed', 'the request failed; this is a defect of the server'),
+    );
+  });
+
+  return app;
+};

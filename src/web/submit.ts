@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import type { Batcher } from '../aws/batcher.ts';
+import type { Cluster } from '../aws/cluster.ts';
+import { CloudError } from '../aws/errors.ts';
+import { type ImageLimits, type Inspection, inspectImage } from '../image/inspect.ts';
+import { contractVersion, encode, imageKey } from '../jobs/contract.ts';
+import type { Log } from '../log.ts';
+import { type Answer, answerOf, problem } from './answers.ts';
+import type { Counters } from './counters.ts';
+import type { Replies } from './replies.ts';
+import type { Upload } from './upload.ts';
+
+export interface SubmitOptions {
+  readonly cluster: Cluster;
+  readonly requests: Batcher<string, true>;
+  readonly replies: Replies;
+  readonly limits: ImageLimits;
+  readonly topK: number;
+  readonly counters: Counters;
+  readonly log: Log;
+}
+
+const refusal = (id: string, inspection: Extract<Inspection, { ok: false }>): Answer => {
+  switch (inspection.reason) {
+    case 'unsupported-type':
+      return problem(id, 415, 'Unsupported image', inspection.message);
+    case 'too-many-bytes':
+    case 'too-many-pixels':
+      return problem(id, 413, 'Image too large', inspection.message);
+    default:
+      return problem(id, 422, 'Undecodable image', inspection.message);
+  }
+};
+
+/** Between 1 and 3 s, so that refused clients do not all come back at once. */
+const retryAfterSeconds = () => 1 + Math.floor(Math.random() * 3);
+
+/**
+ * Takes one image through the cluster: stored, queued, and answered when its reply arrives.
+ * A 503 means that it was not accepted; a 504, that it was and that its result can be fetched later by its id.
+ */
+export const submit = async (
+  options: SubmitOptions,
+  id: string,
+  upload: Upload,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<Answer> => {
+  const { cluster, replies, counters, log } = options;
+  const inspection = inspectImage(upload.bytes, options.limits);
+  if (!inspection.ok) {
+    counters.refused();
+    return refusal(id, inspection);
+  }
+  const image = {
+    key: imageKey(id),
+    sha256: createHash('sha256').update(upload.bytes).digest('hex'),
+    bytes: upload.bytes.length,
+    type: inspection.header.mediaType,
+  };
+  // Whoever stops waiting must not leave a waiter behind, whatever happens below.
+  const settled = new AbortController();
+  const reply = replies.wait(id, waitMs, AbortSignal.any([signal, settled.signal]));
+  try {
+    await cluster.s3.put(cluster.names.inputBucket, image.key, upload.bytes, image.type);
+    await options.requests.add(
+      encode({
+        v: contractVersion,
+        id,
+        image,
+        name: upload.name,
+        replyTo: replies.webId(),
+        topK: options.topK,
+      }),
+    );
+    counters.accepted();
+    const result = await reply;
+    if (result === undefined)
+      return problem(id, 504, 'No answer in time', `the result will be at /v1/results/${id}`);
+    counters.answered();
+    return answerOf(result, upload.name);
+  } catch (error) {
+    if (!(error instanceof CloudError)) throw error;
+    counters.refused();
+    log.warn({ id, error: error.message }, 'an image was refused: the cloud does not take it');
+    return problem(
+      id,
+      503,
+      'Unavailable',
+      'the image could not be stored and queued; try again',
+      retryAfterSeconds(),
+    );
+  } finally {
+    settled.abort();
+  }
+};

@@ -1,0 +1,220 @@
+import { createHash } from 'node:crypto';
+import type { Cluster } from '../aws/cluster.ts';
+import { isAccessDenied, isMissingQueue } from '../aws/sqs.ts';
+import { messageOf } from '../errors.ts';
+import {
+  contractVersion,
+  decodeRequest,
+  decodeResult,
+  encode,
+  type FailureReason,
+  type JobReply,
+  type JobRequest,
+  type JobResult,
+  resultKey,
+  roundProbability,
+} from '../jobs/contract.ts';
+import type { Log } from '../log.ts';
+import { type BadImageReason, ClassifierFailure } from '../model/classification.ts';
+import type { Model } from '../model/model.ts';
+import type { ClassifierPool } from '../model/pool.ts';
+import type { Gate } from './gate.ts';
+import type { Lease } from './leases.ts';
+
+/** How a delivery ended, and what is to be done with its message. */
+export type Ending =
+  | { readonly kind: 'done'; readonly status: JobResult['status'] }
+  | { readonly kind: 'dead-letter'; readonly reason: string; readonly request?: JobRequest }
+  | { readonly kind: 'hand-back'; readonly delaySeconds: number; readonly why: string }
+  /** The message may be somebody else's: nothing more is done with it. */
+  | { readonly kind: 'lost' };
+
+export interface JobOptions {
+  readonly cluster: Cluster;
+  readonly pool: ClassifierPool;
+  readonly model: Model;
+  readonly maxReceives: number;
+  readonly worker: string;
+  /** Admits as many jobs as the classifiers can be busy with; closed while draining. */
+  readonly gate: Gate;
+  /** Sends a reply; resolves when the queue has it. */
+  readonly reply: (suffix: string, body: string) => Promise<void>;
+  readonly clock: { monotonicMs(): number };
+  readonly log: Log;
+}
+
+/** A newer version's messages wait for a newer worker: a rollout of web before workers loses nothing. */
+const newerVersionSeconds = 60;
+/** Reads of an image whose bytes do not match before it counts as corrupt: a cut-off answer is worth another try. */
+const corruptReads = 3;
+/** After a classifier failed on it, an image is tried again soon, but not before a classifier can be back. */
+const failedClassifierSeconds = 2;
+
+const reasons: Readonly<Partial<Record<BadImageReason, FailureReason>>> = {
+  'unsupported-type': 'image-unsupported',
+  'too-many-bytes': 'image-too-large',
+  'too-many-pixels': 'image-too-large',
+};
+
+type Timings = NonNullable<JobReply['timings']>;
+
+interface Outcome {
+  readonly result: JobResult;
+  readonly timings?: Timings;
+}
+
+/**
+ * Takes one delivery through its steps: look for a result (if it was delivered before), fetch, classify, store, reply.
+ * The caller deletes the message, last, or hands it back.
+ * @throws CloudError when a call failed; the message is to be handed back
+ */
+export const runJob = async (options: JobOptions, lease: Lease): Promise<Ending> => {
+  const { cluster, pool, model, clock, log } = options;
+  const { s3, names } = cluster;
+  const { delivery, lost } = lease;
+  const decoded = decodeRequest(delivery.body);
+  if (decoded.kind === 'newer')
+    return {
+      kind: 'hand-back',
+      delaySeconds: newerVersionSeconds,
+      why: `contract version ${decoded.version}`,
+    };
+  if (decoded.kind === 'malformed') return { kind: 'dead-letter', reason: decoded.reason };
+  const request = decoded.value;
+  const { id } = request;
+
+  const base = { v: contractVersion, id, model: { name: model.name, sha256: model.sha256 } } as const;
+  const failed = (reason: FailureReason, message: string): Outcome => ({
+    result: {
+      ...base,
+      status: 'failed',
+      label: null,
+      probability: null,
+      top: [],
+      error: { reason, message },
+    },
+  });
+  const expired = (): Outcome => ({
+    result: { ...base, status: 'expired', label: null, probability: null, top: [] },
+  });
+
+  const ageMs = () => (delivery.ageMs ?? 0) + clock.monotonicMs() - delivery.receivedAtMs;
+  const isExpired = () => request.budgetMs !== undefined && ageMs() > request.budgetMs;
+
+  const stored = async (): Promise<JobResult | undefined> => {
+    const body = await s3.get(names.outputBucket, resultKey(id));
+    if (body === undefined) return undefined;
+    const result = decodeResult(body.toString());
+    return result.kind === 'ok' ? result.value : undefined;
+  };
+
+  const fetchImage = async (): Promise<Buffer | FailureReason> => {
+    for (let read = 1; ; read++) {
+      const bytes = await s3.get(names.inputBucket, request.image.key);
+      if (bytes === undefined) return 'image-gone';
+      if (createHash('sha256').update(bytes).digest('hex') === request.image.sha256) return bytes;
+      log.warn(
+        { id, bytes: bytes.length, expected: request.image.bytes, read },
+        'an image does not match its sha256',
+      );
+      if (read >= corruptReads) return 'image-corrupt';
+    }
+  };
+
+  const classify = async (bytes: Buffer, fetchMs: number, queuedMs: number): Promise<Outcome> => {
+    const outcome = await pool.classify(bytes, { topK: request.topK, signal: lost });
+    if (outcome.kind === 'bad-image')
+      return failed(reasons[outcome.reason] ?? 'image-undecodable', outcome.message);
+    const { label, probability, top, timings } = outcome.classification;
+    return {
+      result: {
+        ...base,
+        status: 'ok',
+        label,
+        probability: roundProbability(probability),
+        top: top.map((entry) => ({ label: entry.label, probability: roundProbability(entry.probability) })),
+      },
+      timings: { queuedMs, fetchMs, ...timings },
+    };
+  };
+
+  /** Stores the result unless there is one already; whoever comes second publishes what is stored. */
+  const store = async (outcome: Outcome): Promise<Outcome> => {
+    const written = await s3.putOnce(
+      names.outputBucket,
+      resultKey(id),
+      encode(outcome.result),
+      'application/json',
+    );
+    if (written === 'written') return outcome;
+    const first = await stored();
+    return first === undefined ? outcome : { result: first };
+  };
+
+  const publish = async ({ result, timings }: Outcome): Promise<Ending> => {
+    if (lost.aborted) return { kind: 'lost' };
+    const body: JobReply = {
+      v: contractVersion,
+      result,
+      worker: options.worker,
+      ...(timings ? { timings } : {}),
+    };
+    await sendReply(options, request, body);
+    return { kind: 'done', status: result.status };
+  };
+
+  if (delivery.receiveCount > 1) {
+    const earlier = await stored();
+    if (earlier !== undefined) return publish({ result: earlier });
+  }
+  if (isExpired()) return publish(await store(expired()));
+
+  const startedAtMs = clock.monotonicMs();
+  const queuedMs = ageMs();
+  const image = await fetchImage();
+  if (image === 'image-gone') return publish(await store(failed(image, 'the image is no longer stored')));
+  if (typeof image === 'string')
+    return publish(await store(failed(image, 'the stored image is not the one that was sent')));
+  const fetchMs = clock.monotonicMs() - startedAtMs;
+
+  const leave = await options.gate.enter();
+  if (leave === undefined) return { kind: 'hand-back', delaySeconds: 0, why: 'draining' };
+  let outcome: Outcome;
+  try {
+    if (lost.aborted) return { kind: 'lost' };
+    outcome = isExpired() ? expired() : await classify(image, fetchMs, queuedMs);
+  } catch (error) {
+    if (lost.aborted) return { kind: 'lost' };
+    if (!(error instanceof ClassifierFailure)) throw error;
+    log.warn(
+      { id, failure: error.kind, receiveCount: delivery.receiveCount },
+      'a classifier failed on an image',
+    );
+    return delivery.receiveCount >= options.maxReceives
+      ? { kind: 'dead-letter', reason: `classifier ${error.kind}`, request }
+      : { kind: 'hand-back', delaySeconds: failedClassifierSeconds, why: error.message };
+  } finally {
+    leave();
+  }
+  if (lost.aborted) return { kind: 'lost' };
+  return publish(await store(outcome));
+};
+
+/**
+ * Sends a reply. A reply queue that has gone, or was never this cluster's, is no reason to keep the message: the result is in S3.
+ */
+export const sendReply = async (
+  { reply, log }: Pick<JobOptions, 'reply' | 'log'>,
+  request: JobRequest,
+  body: JobReply,
+): Promise<void> => {
+  try {
+    await reply(request.replyTo, encode(body));
+  } catch (error) {
+    if (!isMissingQueue(error) && !isAccessDenied(error)) throw error;
+    log.warn(
+      { id: request.id, replyTo: request.replyTo, error: messageOf(error) },
+      'nobody takes this reply any more',
+    );
+  }
+};
