@@ -1,7 +1,8 @@
 /**
  * Resizes 8-bit RGB exactly as Pillow's `Image.resize(size, BILINEAR)` does: the label of an image must not depend on
  * which library answered. Pillow's method (libImaging/Resample.c): a triangle filter, widened when shrinking, one pass
- * a direction, weights as integers with 22 fraction bits, each pass rounded to 8 bits.
+ * a direction, weights as integers with 22 fraction bits, each pass rounded to 8 bits, horizontally first. (Pillow 13
+ * goes vertically first where the image gets wider and lower, which only `stretch` can ask for; it may differ by 1 there.)
  *
  * Unlike Pillow it computes only the window that the centre crop keeps, and holds no more than one source row and the
  * window between the passes: a strip of a million rows needs no more memory than a photograph.
@@ -110,34 +111,22 @@ export const resample = (source: Uint8Array, window: ResampleWindow): Uint8Array
   const out = new Uint8ClampedArray(height * rowBytes);
   const line = new Uint8ClampedArray(rowBytes);
   const sums = new Int32Array(height * rowBytes).fill(half);
-  // Source rows in order, each spread over the output rows that it weighs in: open is the first of them.
+  const lastOf = (j: number): number =>
+    (rows.first[j] as number) + (rows.offsets[j + 1] as number) - (rows.offsets[j] as number) - 1;
+  // Source rows in order, each spread over the output rows that it weighs in, from the first that is not complete.
   let open = 0;
-  const firstRow = rows.first[0] ?? 0;
-  const lastRow =
-    (rows.first[height - 1] ?? 0) + (rows.offsets[height] ?? 0) - (rows.offsets[height - 1] ?? 0);
-  for (let y = firstRow; y < lastRow; y++) {
+  for (let y = rows.first[0] as number; open < height; y++) {
     resampleRow(source, y * sourceWidth * 3, columns, line);
-    for (let j = open; j < height; j++) {
-      const at = y - (rows.first[j] as number);
-      if (at < 0) break;
-      const start = rows.offsets[j] as number;
-      const length = (rows.offsets[j + 1] as number) - start;
-      if (at >= length) continue;
-      const weight = rows.values[start + at] as number;
+    for (let j = open; j < height && y >= (rows.first[j] as number); j++) {
+      const weight = rows.values[(rows.offsets[j] as number) + y - (rows.first[j] as number)] as number;
       const base = j * rowBytes;
       for (let x = 0; x < rowBytes; x++)
         sums[base + x] = ((sums[base + x] as number) + Math.imul(line[x] as number, weight)) | 0;
-      if (at === length - 1) {
-        for (let x = base; x < base + rowBytes; x++) out[x] = (sums[x] as number) >> fractionBits;
-        if (j === open) open++;
-      }
     }
-    while (
-      open < height &&
-      y >=
-        (rows.first[open] as number) + (rows.offsets[open + 1] as number) - (rows.offsets[open] as number) - 1
-    )
-      open++;
+    for (; open < height && y === lastOf(open); open++) {
+      const end = (open + 1) * rowBytes;
+      for (let x = end - rowBytes; x < end; x++) out[x] = (sums[x] as number) >> fractionBits;
+    }
   }
   return new Uint8Array(out.buffer);
 };
