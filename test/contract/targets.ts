@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { DescribeImagesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { startLocalCloud } from '../../src/localcloud/server.ts';
 
 export type Service = 'sqs' | 's3' | 'sts' | 'ssm' | 'ec2';
 
@@ -87,22 +89,10 @@ const openAws = async (): Promise<Connection> => {
   };
 };
 
-interface StartedCloud {
-  readonly endpoint: string;
-  readonly region: string;
-  readonly account: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly close: () => Promise<void>;
-}
-
 const openLocalCloud = async (): Promise<Connection> => {
   const stateFolder = await mkdtemp(join(tmpdir(), 'imgrec-contract-'));
-  const module = '../../src/localcloud/server.ts';
-  const { startLocalCloud } = (await import(module)) as {
-    startLocalCloud: (options: { stateFolder: string }) => Promise<StartedCloud>;
-  };
-  const cloud = await startLocalCloud({ stateFolder });
+  const launcher = [process.execPath, fileURLToPath(new URL('./instance.mjs', import.meta.url))];
+  const cloud = await startLocalCloud({ stateFolder, launcher, graceSeconds: 2 });
   return {
     ...cloud,
     imageId: 'ami-local',
