@@ -1,0 +1,211 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { fixture, imageGoldens } from '../../test/fixtures/image-goldens.ts';
+import { assetPath } from '../package.ts';
+import { loadModel, type Model } from './model.ts';
+import { type ClassifierPool, createClassifierPool, type PoolOptions } from './pool.ts';
+
+const limits = { maxImageBytes: 10 * 2 ** 20, maxPixels: 50_000_000 };
+const sample = (name: string): Uint8Array => readFileSync(assetPath('samples', name));
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe('the classifier pool', () => {
+  const pools: ClassifierPool[] = [];
+  const open = async (options: Partial<PoolOptions> = {}): Promise<ClassifierPool> => {
+    const model = options.model ?? (await loadModel());
+    const pool = createClassifierPool({ classifiers: 1, jobTimeoutMs: 10_000, limits, ...options, model });
+    pools.push(pool);
+    return pool;
+  };
+  afterEach(async () => {
+    await Promise.all(pools.splice(0).map((pool) => pool.close()));
+  });
+
+  const labelOf = async (pool: ClassifierPool, name: string): Promise<string> => {
+    const outcome = await pool.classify(sample(name), { topK: 1 });
+    return outcome.kind === 'classified' ? outcome.classification.label : outcome.reason;
+  };
+  const onlyPid = (pool: ClassifierPool): number => pool.pids()[0] ?? 0;
+
+  it.each(Object.entries(imageGoldens.samples))(
+    'gives %s the labels and probabilities of Python',
+    async (name, golden) => {
+      const pool = await open();
+      const outcome = await pool.classify(sample(name), { topK: 5 });
+      if (outcome.kind !== 'classified') throw new Error(outcome.message);
+      const { label, probability, top, timings } = outcome.classification;
+      expect(top.map((each) => each.label)).toEqual(golden.map(([name]) => name));
+      for (const [i, [, expected]] of golden.entries()) expect(top[i]?.probability).toBeCloseTo(expected, 3);
+      expect({ label, probability }).toEqual(top[0]);
+      expect(Math.min(timings.decodeMs, timings.resizeMs, timings.inferMs)).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(imageGoldens.planes)('runs a model of planes ($resize) as Python does', async (golden) => {
+    const scratch = await mkdtemp(path.join(tmpdir(), 'imgrec-pool-'));
+    const labels = path.join(scratch, 'labels.txt');
+    await writeFile(labels, 'red\ngreen\nblue\n');
+    const { resize, mean, std } = golden;
+    const model = await loadModel(fixture('mean-of-planes.onnx').pathname, {
+      size: 32,
+      resize,
+      mean,
+      std,
+      labels,
+    });
+    const pool = await open({ model });
+    const outcome = await pool.classify(readFileSync(fixture('images/rgb.png')), { topK: 3 });
+    await rm(scratch, { recursive: true });
+    if (outcome.kind !== 'classified') throw new Error(outcome.message);
+    const found = new Map(outcome.classification.top.map(({ label, probability }) => [label, probability]));
+    for (const [i, label] of ['red', 'green', 'blue'].entries())
+      expect(found.get(label)).toBeCloseTo(golden.probabilities[i] ?? -1, 3);
+  });
+
+  it('answers bad images, and goes on', async () => {
+    const pool = await open();
+    const broken = sample('cat.jpg').subarray(0, 5_000);
+    await expect(pool.classify(broken, { topK: 1 })).resolves.toMatchObject({
+      kind: 'bad-image',
+      reason: 'undecodable',
+    });
+    const text = pool.classify(Buffer.from('text'), { topK: 1 });
+    await expect(text).resolves.toMatchObject({ kind: 'bad-image', reason: 'unsupported-type' });
+    await expect(labelOf(pool, 'daisy.jpg')).resolves.toBe('daisy');
+  });
+
+  it('fails only the image whose classifier was killed, and replaces the process', async () => {
+    const pool = await open();
+    await pool.ready();
+    const killed = onlyPid(pool);
+    process.kill(killed, 'SIGSTOP');
+    const first = labelOf(pool, 'cat.jpg');
+    const behind = labelOf(pool, 'daisy.jpg');
+    process.kill(killed, 'SIGKILL');
+    await expect(first).rejects.toMatchObject({ name: 'ClassifierFailure', kind: 'crashed' });
+    await expect(behind).resolves.toBe('daisy');
+    expect(isAlive(killed)).toBe(false);
+    expect(onlyPid(pool)).not.toBe(killed);
+  });
+
+  it('kills a classifier that hangs, and what waited behind is done by another', async () => {
+    const pool = await open({ classifiers: 2, jobTimeoutMs: 800 });
+    await pool.ready();
+    await Promise.all(['cat.jpg', 'cat.jpg', 'cat.jpg', 'cat.jpg'].map((name) => labelOf(pool, name)));
+    const hung = pool.pids()[0] ?? 0;
+    process.kill(hung, 'SIGSTOP');
+    const names = ['cat.jpg', 'daisy.jpg', 'daisy.jpg', 'daisy.jpg', 'daisy.jpg', 'daisy.jpg'];
+    const outcomes = await Promise.allSettled(names.map((name) => labelOf(pool, name)));
+    expect(outcomes[0]).toMatchObject({ reason: { kind: 'timed-out' } });
+    expect(outcomes.slice(1)).toEqual(Array(5).fill({ status: 'fulfilled', value: 'daisy' }));
+    expect(isAlive(hung)).toBe(false);
+  });
+
+  it('counts the job time-out from when an image is started, not from when it was queued', async () => {
+    const pool = await open({ jobTimeoutMs: 600 });
+    await pool.ready();
+    const started = performance.now();
+    const labels: Promise<string>[] = [];
+    for (let i = 0; i < 80; i++) labels.push(labelOf(pool, 'daisy.jpg'));
+    expect(new Set(await Promise.all(labels))).toEqual(new Set(['daisy']));
+    expect(performance.now() - started).toBeGreaterThan(600);
+  });
+
+  it('drops an image that is withdrawn while it waits', async () => {
+    const pool = await open();
+    const withdrawal = new AbortController();
+    const kept = labelOf(pool, 'daisy.jpg');
+    const withdrawn = pool.classify(sample('cat.jpg'), { topK: 1, signal: withdrawal.signal });
+    withdrawal.abort(new Error('no longer wanted'));
+    await expect(withdrawn).rejects.toThrow('no longer wanted');
+    await expect(kept).resolves.toBe('daisy');
+  });
+
+  it('leaves no process when it is closed, and rejects what is open', async () => {
+    const pool = await open({ classifiers: 2 });
+    await pool.ready();
+    const pids = pool.pids();
+    const pending = labelOf(pool, 'cat.jpg');
+    const rejected = expect(pending).rejects.toThrow(/closed/);
+    await pool.close();
+    await rejected;
+    expect(pids.filter(isAlive)).toEqual([]);
+    await expect(labelOf(pool, 'cat.jpg')).rejects.toThrow(/closed/);
+  });
+
+  it('lets no signal of a terminal end a classifier', async () => {
+    const pool = await open();
+    await pool.ready();
+    const before = onlyPid(pool);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.kill(before, signal);
+    await expect(labelOf(pool, 'daisy.jpg')).resolves.toBe('daisy');
+    expect(onlyPid(pool)).toBe(before);
+  });
+
+  it.each<[string, (model: Model) => Model, RegExp]>([
+    [
+      'input name',
+      (model) => ({
+        ...model,
+        contract: { ...model.contract, input: { ...model.contract.input, name: 'pixels' } },
+      }),
+      /described: "pixels" uint8\[1, 224, 224, 3\]\n.*model\.onnx: "image" uint8\[N, 224, 224, 3\]/,
+    ],
+    [
+      'layout',
+      (model) => ({
+        ...model,
+        contract: { ...model.contract, input: { ...model.contract.input, layout: 'nchw-f32' } },
+      }),
+      /float32\[1, 3, 224, 224\]\n.*uint8\[N, 224, 224, 3\]/,
+    ],
+    [
+      'number of labels',
+      (model) => ({ ...model, labels: model.labels.slice(1) }),
+      /labels \(999 in the labels file\)\n.*\[1, 999\]\n.*\[N, 1000\]/,
+    ],
+    [
+      'file',
+      (model) => ({ ...model, file: assetPath('samples', 'truth.csv') }),
+      /truth\.csv is not an ONNX model/,
+    ],
+  ])('refuses a model whose %s does not fit, showing both sides', async (_, change, message) => {
+    const pool = await open({ model: change(await loadModel()) });
+    await expect(labelOf(pool, 'cat.jpg')).rejects.toThrow(message);
+    await expect(pool.ready()).rejects.toMatchObject({ exitCode: 64 });
+  });
+
+  it('says so, and does not spin, when classifiers die before they are ready', async () => {
+    const pool = await open();
+    const failed = expect(labelOf(pool, 'cat.jpg')).rejects.toThrow(/does not start \(signal SIGKILL\)/);
+    let seen = 0;
+    let stop = false;
+    const killing = (async () => {
+      for (let last = 0; !stop; ) {
+        const pid = onlyPid(pool);
+        if (pid !== 0 && pid !== last) {
+          process.kill(pid, 'SIGKILL');
+          last = pid;
+          seen++;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    })();
+    await failed;
+    stop = true;
+    await killing;
+    expect(seen).toBeLessThan(10);
+    await expect(pool.ready()).rejects.toThrow(/does not start/);
+  });
+});
