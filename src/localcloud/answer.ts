@@ -1,0 +1,45 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** One authenticated request, as the protocol files see it. `path` and `query` are as they came on the wire. */
+export interface Call {
+  readonly method: string;
+  readonly path: string;
+  /** Without the question mark; '' when there is none. */
+  readonly query: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** Aborts when the client's connection closes; made on demand because few calls wait. */
+  readonly signal: () => AbortSignal;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | number>>;
+  readonly body: Buffer | string;
+}
+
+/** What a service answers instead of a result. `code` is AWS's name for the error. */
+export class Refusal extends Error {
+  readonly code: string;
+  readonly status: number;
+
+  constructor(code: string, message: string, status = 400) {
+    super(message);
+    this.name = 'Refusal';
+    this.code = code;
+    this.status = status;
+  }
+}
+
+/** One of the five services: how it answers and how it words a refusal. */
+export interface Service {
+  readonly maxBodyBytes: number;
+  readonly handle: (call: Call, requestId: string) => Answer | Promise<Answer>;
+  readonly refuse: (refusal: Refusal, call: Pick<Call, 'method' | 'path'>, requestId: string) => Answer;
+}
+
+/** The value of a header that may come once; several values are joined as HTTP says. */
+export const headerOf = (headers: IncomingHttpHeaders, name: string): string | undefined => {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(',') : value;
+};

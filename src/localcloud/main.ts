@@ -1,0 +1,68 @@
+import { parseArgs } from 'node:util';
+import { messageOf } from '../errors.ts';
+import { startLocalCloud } from './server.ts';
+
+/**
+ * The process that a supervisor starts with `child_process.fork`: `--state DIR [--port N] [-- LAUNCHER ARGV...]`.
+ * It sends `{type:'ready', endpoint}` or `{type:'failed', message, hint}`, and ends on `{type:'stop'}`, on SIGTERM and when
+ * its channel closes, so that no death of the supervisor leaves it behind. A second SIGTERM ends it at once.
+ */
+const run = async (): Promise<void> => {
+  const { values, positionals } = parseArgs({
+    options: { state: { type: 'string' }, port: { type: 'string', default: '0' } },
+    allowPositionals: true,
+  });
+  if (values.state === undefined) throw new Error('--state DIR is needed');
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`--port ${values.port} is no port`);
+
+  const cloud = await startLocalCloud({
+    stateFolder: values.state,
+    port,
+    ...(positionals.length > 0 && { launcher: positionals }),
+    log: (line) => process.stderr.write(`${JSON.stringify(line)}\n`),
+  });
+
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    cloud.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`${messageOf(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', () => {
+    if (stopping) process.exit(1);
+    stop();
+  });
+  if (process.send) {
+    // Ctrl-C of a terminal reaches the whole group; the supervisor decides what it means.
+    process.on('SIGINT', () => {});
+    process.on('disconnect', stop);
+    process.on('message', (message) => {
+      if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'stop')
+        stop();
+    });
+    process.send({ type: 'ready', endpoint: cloud.endpoint });
+    if (!process.connected) stop();
+  } else {
+    process.on('SIGINT', () => {
+      if (stopping) process.exit(1);
+      stop();
+    });
+    process.stdout.write(`${cloud.endpoint}\n`);
+  }
+};
+
+run().catch((error: unknown) => {
+  const hint = error instanceof Error && 'hint' in error ? error.hint : undefined;
+  process.stderr.write(`${messageOf(error)}\n`);
+  // The exit waits for the message, which the supervisor shows instead of this process's stderr.
+  if (process.send) process.send({ type: 'failed', message: messageOf(error), hint }, () => process.exit(1));
+  else process.exit(1);
+});

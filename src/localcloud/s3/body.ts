@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { headerOf, Refusal } from '../answer.ts';
+import { sha256Hex } from '../sigv4.ts';
+import { crc32Base64 } from './crc32.ts';
+
+const incomplete = (message: string): Refusal => new Refusal('IncompleteBody', message);
+
+export interface Unwrapped {
+  readonly body: Buffer;
+  readonly trailers: Readonly<Record<string, string>>;
+}
+
+/**
+ * The content of an aws-chunked body: `SIZE[;chunk-signature=…]CRLF DATA CRLF` … `0 CRLF` trailers `CRLF`.
+ * Signatures of chunks are not checked; the seed signature and the checksums are.
+ * Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
+ */
+export const decodeChunked = (wire: Buffer): Unwrapped => {
+  const chunks: Buffer[] = [];
+  let position = 0;
+  const line = (): string => {
+    const end = wire.indexOf('\r\n', position, 'latin1');
+    if (end < 0) throw incomplete('The aws-chunked body ends inside a line.');
+    const text = wire.toString('latin1', position, end);
+    position = end + 2;
+    return text;
+  };
+  for (;;) {
+    const size = line().split(';', 1)[0] ?? '';
+    if (!/^[0-9a-fA-F]{1,8}$/.test(size)) throw incomplete(`'${size.slice(0, 20)}' is not a chunk size.`);
+    const bytes = Number.parseInt(size, 16);
+    if (bytes === 0) break;
+    const end = position + bytes;
+    if (end + 2 > wire.length) throw incomplete('The aws-chunked body ends inside a chunk.');
+    if (wire[end] !== 13 || wire[end + 1] !== 10) throw incomplete('A chunk is longer than its size says.');
+    chunks.push(wire.subarray(position, end));
+    position = end + 2;
+  }
+  const trailers: Record<string, string> = Object.create(null);
+  while (position < wire.length) {
+    const text = line();
+    if (text === '') break;
+    const colon = text.indexOf(':');
+    if (colon > 0) trailers[text.slice(0, colon).trim().toLowerCase()] = text.slice(colon + 1).trim();
+  }
+  return { body: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks), trailers };
+};
+
+const digestOf = (algorithm: 'md5' | 'sha1' | 'sha256') => (body: Buffer) =>
+  createHash(algorithm).update(body).digest('base64');
+
+const checksums: Readonly<Record<string, (body: Buffer) => string>> = {
+  'x-amz-checksum-crc32': crc32Base64,
+  'x-amz-checksum-sha1': digestOf('sha1'),
+  'x-amz-checksum-sha256': digestOf('sha256'),
+};
+
+const notChecksums = new Set(['x-amz-checksum-algorithm', 'x-amz-checksum-mode', 'x-amz-checksum-type']);
+
+export interface CheckedBody {
+  readonly body: Buffer;
+  /** The `x-amz-checksum-*` headers that were sent and hold. */
+  readonly checksums: Readonly<Record<string, string>>;
+}
+
+/** Unwraps aws-chunked and verifies every digest that the client sent. Throws the Refusals that S3 answers. */
+export const checkBody = (headers: IncomingHttpHeaders, wire: Buffer): CheckedBody => {
+  const payload = headerOf(headers, 'x-amz-content-sha256') ?? '';
+  const streaming = payload.startsWith('STREAMING-');
+  const { body, trailers } = streaming ? decodeChunked(wire) : { body: wire, trailers: {} };
+  if (streaming) {
+    const length = headerOf(headers, 'x-amz-decoded-content-length');
+    if (length === undefined)
+      throw new Refusal('MissingContentLength', 'x-amz-decoded-content-length is needed.', 411);
+    if (Number(length) !== body.length)
+      throw incomplete('The body has not the number of bytes of x-amz-decoded-content-length.');
+  } else if (payload !== 'UNSIGNED-PAYLOAD' && payload !== sha256Hex(body))
+    throw new Refusal(
+      'XAmzContentSHA256Mismatch',
+      "The provided 'x-amz-content-sha256' header does not match what was computed.",
+    );
+
+  const md5 = headerOf(headers, 'content-md5');
+  if (md5 !== undefined) {
+    if (Buffer.from(md5, 'base64').length !== 16)
+      throw new Refusal('InvalidDigest', 'The Content-MD5 you specified was invalid.');
+    if (digestOf('md5')(body) !== md5)
+      throw new Refusal('BadDigest', 'The Content-MD5 you specified did not match what we received.');
+  }
+
+  const found: Record<string, string> = {};
+  for (const name of [...Object.keys(headers), ...Object.keys(trailers)]) {
+    if (!name.startsWith('x-amz-checksum-') || notChecksums.has(name)) continue;
+    const compute = checksums[name];
+    if (!compute) throw new Refusal('NotImplemented', `The local cloud cannot verify ${name}.`, 501);
+    const sent = trailers[name] ?? headerOf(headers, name) ?? '';
+    if (compute(body) !== sent)
+      throw new Refusal('BadDigest', `The ${name} you specified did not match what we received.`);
+    found[name] = sent;
+  }
+  const promised = headerOf(headers, 'x-amz-trailer');
+  if (promised?.startsWith('x-amz-checksum-') && !(promised in found))
+    throw new Refusal('MalformedTrailerError', `The trailer ${promised} is missing.`);
+  return { body, checksums: found };
+};

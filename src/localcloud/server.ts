@@ -1,0 +1,199 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { type Clock, systemClock } from '../clock.ts';
+import { ImgrecError } from '../errors.ts';
+import { createInstances } from './ec2/instances.ts';
+import { createEc2 } from './ec2.ts';
+import { createFront } from './front.ts';
+import { type Journal, openJournal } from './journal.ts';
+import { createBuckets } from './s3/buckets.ts';
+import { createS3 } from './s3.ts';
+import { createVerifier } from './sigv4.ts';
+import { createQueues } from './sqs/queues.ts';
+import { createSqs } from './sqs.ts';
+import { createSsm } from './ssm.ts';
+import {
+  generateCredentials,
+  lockStateFolder,
+  prepareStateFolder,
+  readCloudFile,
+  writeCloudFile,
+} from './state.ts';
+import { createSts } from './sts.ts';
+
+export interface LocalCloudOptions {
+  /** Made if absent, mode 0700. */
+  readonly stateFolder: string;
+  /** 0 or absent: the port that this state folder had last time, else a free one. */
+  readonly port?: number;
+  /** argv of the program that RunInstances starts; without it RunInstances answers an error. */
+  readonly launcher?: readonly string[];
+  /** Between SIGTERM and SIGKILL of an instance, default 30 s. */
+  readonly graceSeconds?: number;
+  readonly clock?: Clock;
+  /** Gets one object for each thing that an operator may want to know; silent by default. */
+  readonly log?: (line: object) => void;
+}
+
+export interface LocalCloud {
+  readonly endpoint: string;
+  readonly port: number;
+  readonly region: 'us-east-1';
+  readonly account: '000000000000';
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Terminates the instances, answers waiting polls, gives the state folder back. */
+  close(): Promise<void>;
+}
+
+const region = 'us-east-1';
+const account = '000000000000';
+
+const listen = (server: Server, port: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') return reject(error);
+      const why = error.code === 'EACCES' ? 'may not be used' : 'is in use';
+      reject(
+        new ImgrecError(`the local cloud's port ${port} ${why}`, {
+          hint: 'stop what uses it, or choose another port',
+          cause: error,
+        }),
+      );
+    });
+    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
+
+const openServices = (
+  options: LocalCloudOptions,
+  credentials: { readonly accessKeyId: string; readonly secretAccessKey: string },
+  endpoint: () => string,
+) => {
+  const { stateFolder, launcher, clock = systemClock, log = () => {} } = options;
+  let opened: Journal | undefined;
+  const journal = (): Journal => {
+    if (!opened) throw new Error('the journal is not open');
+    return opened;
+  };
+  const queues = createQueues({ clock, journal, region, account });
+  const buckets = createBuckets({ clock, journal, folder: path.join(stateFolder, 's3') });
+  const ssm = createSsm({ clock, journal, region, account });
+  const instances = createInstances({
+    ...(launcher && { launcher }),
+    clock,
+    graceSeconds: options.graceSeconds ?? 30,
+    logFolder: path.join(stateFolder, 'instances'),
+    environment: () => ({
+      AWS_ENDPOINT_URL: endpoint(),
+      AWS_REGION: region,
+      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    }),
+    log,
+  });
+  opened = openJournal({
+    file: path.join(stateFolder, 'journal.jsonl'),
+    replay: (entry) => {
+      queues.replay(entry);
+      buckets.replay(entry);
+      ssm.replay(entry);
+    },
+    snapshot: function* () {
+      yield* queues.snapshot();
+      yield* buckets.snapshot();
+      yield* ssm.snapshot();
+    },
+  });
+  return {
+    services: {
+      sqs: createSqs({ queues, clock, account, endpoint }),
+      s3: createS3({ buckets, clock, account, region }),
+      ssm,
+      sts: createSts(account),
+      ec2: createEc2({ instances, account, region }),
+    },
+    close: async (): Promise<void> => {
+      await instances.close();
+      queues.close();
+    },
+    closeJournal: () => opened?.close(),
+  };
+};
+
+/**
+ * Starts the embedded AWS on 127.0.0.1. All it knows is in the state folder; a restart finds it again.
+ * Throws ImgrecError when another local cloud has the folder or the port is taken.
+ */
+export const startLocalCloud = async (options: LocalCloudOptions): Promise<LocalCloud> => {
+  const { stateFolder, clock = systemClock, log = () => {} } = options;
+  prepareStateFolder(stateFolder);
+  const unlock = lockStateFolder(stateFolder);
+  try {
+    const last = readCloudFile(stateFolder);
+    const { accessKeyId, secretAccessKey } = last ?? generateCredentials();
+    let port = options.port || last?.port || 0;
+    const endpoint = (): string => `http://127.0.0.1:${port}`;
+    const cloud = openServices(options, { accessKeyId, secretAccessKey }, endpoint);
+    const verifier = createVerifier({ accessKeyId, secretAccessKey, region, wallMs: clock.wallMs });
+    const front = createFront({ services: cloud.services, verifier, log });
+    const server = createServer(
+      {
+        // Longer than any client keeps an idle connection, so that it is never the server that closes first.
+        keepAliveTimeout: 75_000,
+        headersTimeout: 20_000,
+        requestTimeout: 120_000,
+        connectionsCheckingInterval: 5_000,
+        maxHeaderSize: 32 * 1024,
+        noDelay: true,
+      },
+      (request, response) => void front(request, response),
+    );
+    try {
+      port = await listen(server, port);
+      writeCloudFile(stateFolder, {
+        endpoint: endpoint(),
+        port,
+        region,
+        account,
+        accessKeyId,
+        secretAccessKey,
+        pid: process.pid,
+      });
+    } catch (error) {
+      server.close();
+      cloud.closeJournal();
+      throw error;
+    }
+    log({ event: 'listening', endpoint: endpoint() });
+
+    let closing: Promise<void> | undefined;
+    const close = async (): Promise<void> => {
+      // Instances first: a draining worker still needs its queue.
+      await cloud.close();
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+        // A poll that was just answered empty needs a moment to reach its client.
+        setTimeout(() => server.closeAllConnections(), 500).unref();
+      });
+      cloud.closeJournal();
+      unlock();
+    };
+    return {
+      endpoint: endpoint(),
+      port,
+      region,
+      account,
+      accessKeyId,
+      secretAccessKey,
+      close: () => {
+        closing ??= close();
+        return closing;
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+};
