@@ -21,7 +21,7 @@ const healthLimitMs = 60_000;
 const stopLimitMs = 5_000;
 
 /** Where the peers are kept: `IMGREC_TOOL_CACHE`, else the user's cache folder. */
-export const toolCache = () =>
+const toolCache = () =>
   process.env.IMGREC_TOOL_CACHE ||
   join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'imgrec-tools');
 
@@ -48,7 +48,7 @@ rest-stats { enabled = false }
 
 /**
  * A recipe: `pins` name exactly what is installed (a change of pins means a fresh install), `needs` the programs
- * that installing and running take, `install(folder)` fills an empty folder, `command(folder, port, scratch)` says
+ * that installing and running take, `install(folder, signal)` fills an empty folder, `command(folder, port, scratch)` says
  * how to start it, and a GET of `health` tells whether it is up.
  */
 const recipes = {
@@ -56,13 +56,17 @@ const recipes = {
     pins: { moto: '5.2.5', boto3: '1.44.5' },
     needs: ['python3'],
     health: '/moto-api/data.json',
-    async install(folder) {
-      await run('python3', ['-m', 'venv', folder]);
-      await run(join(folder, 'bin', 'pip'), [
-        ...['install', '--quiet', '--disable-pip-version-check'],
-        `moto[server]==${this.pins.moto}`,
-        `boto3==${this.pins.boto3}`,
-      ]);
+    async install(folder, signal) {
+      await run('python3', ['-m', 'venv', folder], { signal });
+      await run(
+        join(folder, 'bin', 'pip'),
+        [
+          ...['install', '--quiet', '--disable-pip-version-check'],
+          `moto[server]==${this.pins.moto}`,
+          `boto3==${this.pins.boto3}`,
+        ],
+        { signal },
+      );
     },
     command: async (folder, port) => ({
       file: join(folder, 'bin', 'moto_server'),
@@ -78,9 +82,12 @@ const recipes = {
     pins: { elasticmq: '1.7.1' },
     needs: ['java', 'mvn'],
     health: '/health',
-    async install(folder) {
+    async install(folder, signal) {
       await writeFile(join(folder, 'pom.xml'), elasticmqPom(this.pins.elasticmq));
-      await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib'], folder);
+      await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib'], {
+        cwd: folder,
+        signal,
+      });
     },
     command: async (folder, port, scratch) => {
       const config = join(scratch, 'elasticmq.conf');
@@ -99,26 +106,26 @@ const recipes = {
     pins: { versitygw: 'v1.8.0' },
     needs: ['go'],
     health: '/',
-    async install(folder) {
-      await run(
-        'go',
-        ['install', `github.com/versity/versitygw/cmd/versitygw@${this.pins.versitygw}`],
-        folder,
-        {
-          GOBIN: folder,
-        },
-      );
+    async install(folder, signal) {
+      await run('go', ['install', `github.com/versity/versitygw/cmd/versitygw@${this.pins.versitygw}`], {
+        env: { GOBIN: folder },
+        signal,
+      });
     },
-    command: async (folder, port, scratch) => ({
-      file: join(folder, 'versitygw'),
-      args: ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', scratch],
-      env: { ROOT_ACCESS_KEY: 'test', ROOT_SECRET_KEY: 'testtest' },
-    }),
+    command: async (folder, port, scratch) => {
+      const buckets = join(scratch, 'buckets');
+      await mkdir(buckets);
+      return {
+        file: join(folder, 'versitygw'),
+        args: ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', buckets],
+        env: { ROOT_ACCESS_KEY: 'test', ROOT_SECRET_KEY: 'testtest' },
+      };
+    },
   },
 };
 
 /** The names that `installPeer` takes; all but `chromium` can be started too. */
-export const peerNames = [...Object.keys(recipes), 'chromium'];
+const peerNames = [...Object.keys(recipes), 'chromium'];
 
 const recipeOf = (name) => {
   const recipe = recipes[name];
@@ -132,18 +139,19 @@ const programOnPath = (program) =>
     .some((folder) => folder !== '' && existsSync(join(folder, program)));
 
 /** Runs a program to its end with its output on our stderr; a failure names the command line. */
-const run = (file, args, cwd = undefined, env = {}) =>
+const run = (file, args, { cwd, env = {}, signal } = {}) =>
   new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       cwd,
+      signal,
       env: { ...process.env, ...env },
       stdio: ['ignore', 2, 2],
       timeout: installLimitMs,
       killSignal: 'SIGKILL',
     });
     child.once('error', reject);
-    child.once('close', (code, signal) =>
-      code === 0 ? resolve() : reject(new Error(`"${file} ${args.join(' ')}" ended with ${signal ?? code}`)),
+    child.once('close', (code, by) =>
+      code === 0 ? resolve() : reject(new Error(`"${file} ${args.join(' ')}" ended with ${by ?? code}`)),
     );
   });
 
@@ -161,7 +169,7 @@ const isAlive = (pid) => {
  * once. A lock whose owner has died is taken over. A lock file that is still empty is one being written, unless
  * it stays so for a minute.
  */
-const withLock = async (path, work) => {
+const withLock = async (path, signal, work) => {
   const deadline = Date.now() + installLimitMs;
   for (;;) {
     try {
@@ -175,7 +183,7 @@ const withLock = async (path, work) => {
       const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;
       if (owner > 0 ? !isAlive(owner) : age > 60_000) await rm(path, { force: true });
       else if (Date.now() > deadline) throw new Error(`${path} is held by process ${owner}`);
-      else await sleep(500);
+      else await sleep(500, undefined, { signal });
     }
   }
   try {
@@ -186,28 +194,24 @@ const withLock = async (path, work) => {
 };
 
 /** Debian's browser for the page's tests; other systems bring their own. */
-const installChromium = async () => {
+const installChromium = async (signal) => {
   if (['chromium', 'chromium-browser', 'google-chrome'].some(programOnPath)) return;
   if (process.getuid?.() !== 0 || !programOnPath('apt-get'))
     throw new Error(
-      'chromium is missing and only root on Debian can install it here: apt-get install chromium',
+      'chromium is missing, and only root on Debian can have it installed: apt-get install chromium',
     );
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  await run('apt-get', ['update', '-qq'], undefined, env);
-  await run(
-    'apt-get',
-    ['install', '-y', '-qq', '--no-install-recommends', 'chromium', 'fonts-liberation'],
-    undefined,
-    env,
-  );
+  const packages = ['--no-install-recommends', 'chromium', 'fonts-liberation'];
+  await run('apt-get', ['update', '-qq'], { env, signal });
+  await run('apt-get', ['install', '-y', '-qq', ...packages], { env, signal });
 };
 
 /**
  * Installs a peer unless it is there already and returns its folder. The stamp is written last and holds the
- * pins, so a half-made install or another version is removed and made again.
+ * pins, so a half-made install or another version is removed and made again. `signal` gives the installation up.
  */
-export const installPeer = async (name) => {
-  if (name === 'chromium') return installChromium();
+const installPeer = async (name, { signal } = {}) => {
+  if (name === 'chromium') return installChromium(signal);
   const recipe = recipeOf(name);
   const folder = join(toolCache(), name);
   const stamp = join(folder, '.installed');
@@ -217,12 +221,12 @@ export const installPeer = async (name) => {
   const missing = recipe.needs.filter((program) => !programOnPath(program));
   if (missing.length > 0) throw new Error(`${name} needs ${missing.join(' and ')} on the PATH`);
   await mkdir(toolCache(), { recursive: true });
-  return withLock(join(toolCache(), `${name}.lock`), async () => {
+  return withLock(join(toolCache(), `${name}.lock`), signal, async () => {
     if (await isInstalled()) return folder;
     process.stderr.write(`peers: installing ${name} ${wanted} into ${folder}\n`);
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
-    await recipe.install(folder);
+    await recipe.install(folder, signal);
     await writeFile(stamp, wanted);
     return folder;
   });
@@ -249,54 +253,54 @@ const isHealthy = async (url) => {
   }
 };
 
-const startOnce = async (name, recipe, folder) => {
+const startOnce = async (name, recipe, folder, signal) => {
   const port = await freePort();
   const scratch = await mkdtemp(join(tmpdir(), `imgrec-${name}-`));
-  const logPath = join(scratch, '..', `${scratch.split('/').at(-1)}.log`);
-  const log = await open(logPath, 'w');
+  const logFile = join(scratch, 'log');
+  const log = await open(logFile, 'w');
   const { file, args, env } = await recipe.command(folder, port, scratch);
   const child = spawn(file, args, { env: { ...process.env, ...env }, stdio: ['ignore', log.fd, log.fd] });
+  let isOver = false;
   const ended = new Promise((resolve) => {
-    child.once('error', resolve);
-    child.once('exit', resolve);
+    for (const event of ['error', 'exit'])
+      child.once(event, () => {
+        isOver = true;
+        resolve();
+      });
   });
   await log.close();
-  let isOver = false;
-  ended.then(() => {
-    isOver = true;
-  });
   const stop = async () => {
-    if (!isOver) child.kill('SIGTERM');
+    child.kill('SIGTERM');
     const timer = setTimeout(() => child.kill('SIGKILL'), stopLimitMs);
     await ended;
     clearTimeout(timer);
     await rm(scratch, { recursive: true, force: true });
-    await rm(logPath, { force: true });
   };
   const url = `http://127.0.0.1:${port}`;
   const deadline = Date.now() + healthLimitMs;
-  while (!isOver && Date.now() < deadline) {
+  while (!isOver && !signal?.aborted && Date.now() < deadline) {
     if (await isHealthy(url + recipe.health)) return { url, pid: child.pid, stop };
     await sleep(100);
   }
-  const tail = (await readFile(logPath, 'utf8')).slice(-2_000);
-  const why = isOver ? 'ended' : `did not answer within ${healthLimitMs / 1000} s`;
+  const tail = (await readFile(logFile, 'utf8')).slice(-2_000);
+  const why = isOver ? 'ended' : 'did not become healthy';
   await stop();
   throw new Error(`${name} ${why}:\n${tail}`);
 };
 
 /**
- * Starts an installed peer on a free port of 127.0.0.1 and waits until it answers: `{ url, pid, stop() }`.
- * Another process may take the port between choosing and binding it, hence a second attempt.
+ * Starts a peer, installed if need be, on a free port of 127.0.0.1 and waits until it answers:
+ * `{ url, pid, stop() }`. Another process may take the port between choosing and binding it, hence a second attempt.
  */
-export const startPeer = async (name) => {
+export const startPeer = async (name, { signal } = {}) => {
   const recipe = recipeOf(name);
-  const folder = await installPeer(name);
+  const folder = await installPeer(name, { signal });
   try {
-    return await startOnce(name, recipe, folder);
+    return await startOnce(name, recipe, folder, signal);
   } catch (error) {
+    if (signal?.aborted) throw error;
     process.stderr.write(`peers: ${error.message}\npeers: trying once more\n`);
-    return startOnce(name, recipe, folder);
+    return startOnce(name, recipe, folder, signal);
   }
 };
 
