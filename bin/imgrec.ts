@@ -12,4 +12,3 @@ process.exitCode = await run({
   signal: processSignal(),
   ...(notify ? { notify: (message: object) => notify(message) } : {}),
 });
-if (process.connected) process.disconnect();

@@ -3,8 +3,8 @@ const signalExit = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
  * Aborts at the first SIGINT or SIGTERM, so that a command can drain; the second ends the process at once.
- * A process that was started with an IPC channel also stops when that channel closes: its supervisor has gone, whatever
- * killed it, and nothing may be left behind.
+ * A process that was started with an IPC channel ends at once when that channel closes: its supervisor has gone, whatever
+ * killed it, and nothing may be left behind. What it held becomes visible again, as after a crash.
  */
 export const processSignal = (): AbortSignal => {
   const controller = new AbortController();
@@ -14,7 +14,7 @@ export const processSignal = (): AbortSignal => {
   };
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop(name));
   if (process.channel) {
-    process.once('disconnect', () => controller.abort('disconnect'));
+    process.once('disconnect', () => process.exit(1));
     // The channel must not keep a finished command alive.
     process.channel.unref();
   }

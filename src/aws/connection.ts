@@ -76,6 +76,9 @@ export const longPollLimits: CallLimits = { requestTimeoutMs: 30_000, maxAttempt
 
 const connectionTimeoutMs = 3_000;
 
+// The SDK prints a note about future Node versions on stderr at every start; package.json says which Node this needs.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+
 /**
  * Configuration of one SDK client. The SDK has no time-outs of its own: without these a silent server holds a call for ever,
  * and `requestTimeout` alone only warns.

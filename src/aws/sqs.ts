@@ -73,7 +73,7 @@ const keepDateHeader = (client: SQSClient): void => {
       output.$metadata.date = headers?.['date'];
       return result;
     },
-    { step: 'deserialize', priority: 'low', name: 'keepDateHeader' },
+    { step: 'deserialize', priority: 'high', name: 'keepDateHeader' },
   );
 };
 
