@@ -273,6 +273,20 @@ export const settings = {
     placeholder: 'N',
     help: 'requests in flight at once',
   }),
+  requestTimeoutSeconds: setting({
+    name: 'request-timeout',
+    type: seconds(0.1, 86_400),
+    default: 330,
+    placeholder: 'TIME',
+    help: "longest silence of the server before a request counts as failed; keep it above the server's --wait",
+  }),
+  lostAfterSeconds: setting({
+    name: 'lost-after',
+    type: seconds(0, 3_600),
+    default: 60,
+    placeholder: 'TIME',
+    help: 'how long after the run an accepted image may be without a result before it counts as lost',
+  }),
   minAccuracy: setting({
     name: 'min-accuracy',
     type: optional(fraction),
