@@ -1,10 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { fixture, imageGoldens } from '../../test/fixtures/image-goldens.ts';
-import { assetPath } from '../package.ts';
+import { assetPath, compiledModule } from '../package.ts';
 import { loadModel, type Model } from './model.ts';
 import { type ClassifierPool, createClassifierPool, type PoolOptions } from './pool.ts';
 
@@ -142,6 +144,24 @@ describe('the classifier pool', () => {
     await rejected;
     expect(pids.filter(isAlive)).toEqual([]);
     await expect(labelOf(pool, 'cat.jpg')).rejects.toThrow(/closed/);
+  });
+
+  it('leaves no process behind when its own process is killed', async () => {
+    const script = `
+      const { loadModel } = await import(${JSON.stringify(compiledModule('src/model/model.ts'))});
+      const { createClassifierPool } = await import(${JSON.stringify(compiledModule('src/model/pool.ts'))});
+      const limits = { maxImageBytes: 1, maxPixels: 1 };
+      const pool = createClassifierPool({ model: await loadModel(), classifiers: 2, jobTimeoutMs: 1000, limits });
+      await pool.ready();
+      console.log(JSON.stringify(pool.pids()));`;
+    const parent = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pids = JSON.parse(line.toString()) as readonly number[];
+    expect(pids.filter(isAlive)).toHaveLength(2);
+    parent.kill('SIGKILL');
+    await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 5_000 });
   });
 
   it('lets no signal of a terminal end a classifier', async () => {

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import type { FileResult } from './files.ts';
+import { classifyReport, renderClassifyReport } from './report.ts';
+
+const results: readonly FileResult[] = [
+  {
+    image: 'cat.jpg',
+    classification: {
+      label: 'tabby cat',
+      probability: 0.5,
+      top: [
+        { label: 'tabby cat', probability: 0.5 },
+        { label: 'lynx', probability: 0.25 },
+      ],
+      timings: { decodeMs: 1.11, resizeMs: 2.22, inferMs: 3.33 },
+    },
+  },
+  { image: 'note.jpg', error: 'not a JPEG, PNG or WebP image' },
+];
+
+describe('the report of classify', () => {
+  it('has one result an image, with the time in the classifier or the error', () => {
+    expect(classifyReport(results)).toEqual({
+      schema: 'imgrec.classify/1',
+      results: [
+        {
+          image: 'cat.jpg',
+          label: 'tabby cat',
+          probability: 0.5,
+          top: [
+            { label: 'tabby cat', probability: 0.5 },
+            { label: 'lynx', probability: 0.25 },
+          ],
+          ms: 6.7,
+        },
+        { image: 'note.jpg', error: 'not a JPEG, PNG or WebP image' },
+      ],
+    });
+  });
+
+  it('shows as many labels as asked for, and how many images failed', () => {
+    const report = classifyReport(results);
+    expect(renderClassifyReport(report, 1)).not.toContain('lynx');
+    const text = renderClassifyReport(report, 2);
+    expect(text).toMatch(/cat\.jpg +│ tabby cat +│ 0\.5000/);
+    expect(text).toMatch(/│ lynx +│ 0\.2500/);
+    expect(text).toMatch(/note\.jpg +│ error: not a JPEG/);
+    expect(text).toContain('1 of 2 failed');
+  });
+});
