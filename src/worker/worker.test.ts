@@ -1,0 +1,270 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestCluster, type TestCluster } from '../../test/fixtures/cluster.ts';
+import { finishesWithin, systemClock } from '../clock.ts';
+import {
+  decodeReply,
+  encode,
+  imageKey,
+  type JobRequest,
+  type JobResult,
+  resultKey,
+} from '../jobs/contract.ts';
+import { newJobId } from '../jobs/id.ts';
+import { defaultModelFolder, loadModel, type Model } from '../model/model.ts';
+import { type ClassifierPool, createClassifierPool } from '../model/pool.ts';
+import { assetPath } from '../package.ts';
+import { runWorker, type WorkerTotals } from './worker.ts';
+
+const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const replyTo = 'test';
+
+let test_: TestCluster;
+let model: Model;
+let pool: ClassifierPool;
+let cat: Buffer;
+
+beforeAll(async () => {
+  test_ = await startTestCluster();
+  model = await loadModel(defaultModelFolder);
+  pool = createClassifierPool({
+    model,
+    classifiers: 1,
+    jobTimeoutMs: 10_000,
+    limits: { maxImageBytes: 10 * 2 ** 20, maxPixels: 50_000_000 },
+  });
+  cat = await readFile(assetPath('samples', 'cat.jpg'));
+  await test_.cluster.sqs.create(test_.cluster.names.replies(replyTo), {}, {});
+});
+afterAll(async () => {
+  await pool.close();
+  await test_.close();
+});
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+const requestFor = (bytes: Uint8Array, change: Partial<JobRequest> = {}): JobRequest => {
+  const id = newJobId();
+  const image = { key: imageKey(id), sha256: sha256(bytes), bytes: bytes.length, type: 'image/jpeg' };
+  return { v: 1, id, image, name: 'cat.jpg', replyTo, topK: 2, ...change };
+};
+
+const store = (request: JobRequest, bytes: Uint8Array) =>
+  test_.cluster.s3.put(test_.cluster.names.inputBucket, request.image.key, bytes, request.image.type);
+
+const queue = async (body: string) => {
+  const { sqs, names } = test_.cluster;
+  const sender = sqs.sender(names.requests);
+  await sender.add(body);
+};
+
+/** Runs a worker until `done` resolves, then drains it. */
+const workUntil = async (done: () => Promise<unknown>): Promise<WorkerTotals> => {
+  const stop = new AbortController();
+  const totals = runWorker({
+    cluster: test_.cluster,
+    pool,
+    model,
+    name: 'worker-under-test',
+    visibilitySeconds: 30,
+    maxReceives: 3,
+    pollWaitSeconds: 1,
+    jobTimeoutSeconds: 10,
+    graceSeconds: 10,
+    clock: systemClock,
+    log,
+    signal: stop.signal,
+  });
+  try {
+    await Promise.race([done(), totals]);
+  } finally {
+    stop.abort();
+  }
+  return totals;
+};
+
+const nextReplies = async (count: number): Promise<JobResult[]> => {
+  const { sqs, names } = test_.cluster;
+  const results: JobResult[] = [];
+  while (results.length < count) {
+    const deliveries = await sqs.receive(names.replies(replyTo), 10, 5);
+    if (deliveries.length === 0) throw new Error(`only ${results.length} of ${count} replies came`);
+    for (const { body, handle } of deliveries) {
+      const reply = decodeReply(body);
+      if (reply.kind === 'ok') results.push(reply.value.result);
+      await sqs.remover(names.replies(replyTo)).add(handle);
+    }
+  }
+  return results;
+};
+
+const stored = async (id: string): Promise<JobResult | undefined> => {
+  const body = await test_.cluster.s3.get(test_.cluster.names.outputBucket, resultKey(id));
+  return body === undefined ? undefined : (JSON.parse(body.toString()) as JobResult);
+};
+
+const messagesIn = async (name: string) => {
+  const attributes = await test_.cluster.sqs.attributes(name);
+  return (
+    Number(attributes?.['ApproximateNumberOfMessages']) +
+    Number(attributes?.['ApproximateNumberOfMessagesNotVisible'])
+  );
+};
+
+describe('a worker', () => {
+  test('stores the result, replies with it, and deletes the request', async () => {
+    const request = requestFor(cat);
+    await store(request, cat);
+    await queue(encode(request));
+    let replies: JobResult[] = [];
+    const totals = await workUntil(async () => {
+      replies = await nextReplies(1);
+    });
+    expect(replies).toMatchObject([{ id: request.id, status: 'ok', label: 'Egyptian Mau' }]);
+    expect(replies[0]?.top).toHaveLength(2);
+    expect(await stored(request.id)).toEqual(replies[0]);
+    expect(await messagesIn(test_.cluster.names.requests)).toBe(0);
+    expect(totals).toMatchObject({ ok: 1 });
+  });
+
+  test('a copy of a request that was answered replies with the stored result and classifies nothing', async () => {
+    const request = requestFor(cat);
+    await store(request, cat);
+    // What is stored wins, even over what this worker would say.
+    const first: JobResult = {
+      v: 1,
+      id: request.id,
+      status: 'ok',
+      label: 'written first',
+      probability: 1,
+      top: [],
+      model: { name: 'other', sha256: 'other' },
+    };
+    const { s3, names } = test_.cluster;
+    await s3.put(names.outputBucket, resultKey(request.id), encode(first), 'application/json');
+    await queue(encode(request));
+    let replies: JobResult[] = [];
+    await workUntil(async () => {
+      replies = await nextReplies(1);
+    });
+    expect(replies).toEqual([first]);
+    expect(await stored(request.id)).toEqual(first);
+  });
+
+  test.each([
+    ['not an image', () => Buffer.from('hello'), 'image-unsupported'],
+    ['a JPEG cut off in the middle', () => cat.subarray(0, 9_000), 'image-undecodable'],
+  ])('%s is an answer, not a retry', async (_what, make, reason) => {
+    const bytes = make();
+    const request = requestFor(bytes);
+    await store(request, bytes);
+    await queue(encode(request));
+    let replies: JobResult[] = [];
+    const totals = await workUntil(async () => {
+      replies = await nextReplies(1);
+    });
+    expect(replies).toMatchObject([{ id: request.id, status: 'failed', label: null, error: { reason } }]);
+    expect(totals).toMatchObject({ failed: 1, deadLettered: 0 });
+  });
+
+  test('a missing image is the failed result image-gone', async () => {
+    const request = requestFor(cat);
+    await queue(encode(request));
+    await workUntil(() => nextReplies(1));
+    expect(await stored(request.id)).toMatchObject({ status: 'failed', error: { reason: 'image-gone' } });
+  });
+
+  test('an image that is not the one that was sent is never classified', async () => {
+    const request = requestFor(cat);
+    await store(request, await readFile(assetPath('samples', 'daisy.jpg')));
+    await queue(encode(request));
+    await workUntil(() => nextReplies(1));
+    expect(await stored(request.id)).toMatchObject({ status: 'failed', error: { reason: 'image-corrupt' } });
+  });
+
+  test('a request older than its budget expires without being classified', async () => {
+    const request = requestFor(cat, { budgetMs: 1 });
+    await queue(encode(request));
+    // The Date header counts in seconds, so an age may seem up to one second less than it is.
+    await systemClock.sleep(1_100);
+    const totals = await workUntil(() => nextReplies(1));
+    expect(await stored(request.id)).toMatchObject({ status: 'expired', label: null });
+    expect(totals).toMatchObject({ expired: 1 });
+  });
+
+  test('a malformed message goes to the dead letters at once, unchanged', async () => {
+    const { sqs, names } = test_.cluster;
+    const body = JSON.stringify({ ...requestFor(cat), replyTo: 'https://sqs.example.com/1/q' });
+    await queue(body);
+    let letters: readonly { body: string; receiveCount: number }[] = [];
+    const totals = await workUntil(async () => {
+      const found = await sqs.receive(names.deadLetters, 10, 10);
+      letters = found;
+      await Promise.all(found.map(({ handle }) => sqs.remover(names.deadLetters).add(handle)));
+    });
+    expect(letters).toMatchObject([{ body, receiveCount: 1 }]);
+    expect(totals).toMatchObject({ deadLettered: 1 });
+  });
+
+  test('a message of a newer version is handed back, not judged', async () => {
+    const { sqs, names } = test_.cluster;
+    await queue(JSON.stringify({ v: 2, id: newJobId() }));
+    const totals = await workUntil(() => systemClock.sleep(300));
+    expect(totals).toMatchObject({ handedBack: 1, deadLettered: 0 });
+    expect(await messagesIn(names.requests)).toBe(1);
+    await sqs.destroy(names.requests);
+  });
+
+  test('without a request queue it says what to run', async () => {
+    await expect(workUntil(() => systemClock.sleep(1_000))).rejects.toMatchObject({
+      exitCode: 3,
+      hint: 'run "imgrec provision" first',
+    });
+  });
+});
+
+describe('a draining worker', () => {
+  let own: TestCluster;
+  beforeAll(async () => {
+    own = await startTestCluster();
+  });
+  afterAll(() => own.close());
+
+  test('finishes what runs, hands back what has not started, and is done within the grace period', async () => {
+    const { cluster } = own;
+    const { sqs, s3, names } = cluster;
+    const requests = Array.from({ length: 30 }, () => requestFor(cat));
+    await Promise.all(
+      requests.map((request) => s3.put(names.inputBucket, request.image.key, cat, 'image/jpeg')),
+    );
+    const sender = sqs.sender(names.requests);
+    await Promise.all(requests.map((request) => sender.add(encode(request))));
+    const stop = new AbortController();
+    const running = runWorker({
+      cluster,
+      pool,
+      model,
+      name: 'draining',
+      visibilitySeconds: 30,
+      maxReceives: 3,
+      pollWaitSeconds: 1,
+      jobTimeoutSeconds: 10,
+      graceSeconds: 10,
+      clock: systemClock,
+      log,
+      signal: stop.signal,
+    });
+    while ((await s3.list(names.outputBucket, 'results/')).length < 3) await systemClock.sleep(5);
+    stop.abort();
+    expect(await finishesWithin(running, 10_000, systemClock)).toBe(true);
+    const totals = await running;
+    const results = await s3.list(names.outputBucket, 'results/');
+    expect(totals.ok).toBe(results.length);
+    expect(totals.lost).toBe(0);
+    // Nothing is left in flight: what was not done can be received at once.
+    const attributes = await sqs.attributes(names.requests);
+    expect(attributes?.['ApproximateNumberOfMessagesNotVisible']).toBe('0');
+    expect(Number(attributes?.['ApproximateNumberOfMessages']) + results.length).toBe(30);
+  });
+});
