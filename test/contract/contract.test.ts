@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ec2Cases } from './cases/ec2.ts';
+import { s3BeyondCases } from './cases/s3-beyond.ts';
 import { s3BucketCases } from './cases/s3-buckets.ts';
 import { s3ListingCases } from './cases/s3-listing.ts';
 import { s3ObjectCases } from './cases/s3-objects.ts';
@@ -18,6 +19,7 @@ const cases: readonly ContractCase[] = [
   ...s3BucketCases,
   ...s3ObjectCases,
   ...s3ListingCases,
+  ...s3BeyondCases,
   ...ssmAndStsCases,
   ...ec2Cases,
 ];

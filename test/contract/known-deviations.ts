@@ -44,6 +44,7 @@ const moto = of('moto', {
     'checksums are stored, not checked',
   'a key of 1024 bytes passes and a longer one is refused as KeyTooLongError': 'keys may have any length',
   'a continuation token that S3 never gave is refused': 'answers 500',
+  'a part of an upload that was never begun is refused and leaves the object alone': 'answers 500',
   // SSM, STS, EC2
   'a value above 4 KiB is refused': 'values may have any length',
   'an STS request with a bad signature is refused with 403': 'signatures are not checked',
@@ -81,9 +82,24 @@ const elasticmq = of('elasticmq', {
   'deleting a message twice is no error': 'the handle of a deleted message is ReceiptHandleIsInvalid',
 });
 
+const versitygw = of('versitygw', {
+  'a bucket policy is returned as sent, and NoSuchBucketPolicy before': 'knows no such condition key',
+  'a public access block is returned as sent; a new bucket has AWS defaults or none': 'answers 501',
+  'the encryption is returned as sent; a new bucket has AES256 or none': 'answers 501',
+  'the lifecycle is returned as sent, and NoSuchLifecycleConfiguration before': 'answers 501',
+  'a streaming upload (aws-chunked with a trailing checksum) is stored without its framing':
+    'aws-chunked stays in Content-Encoding',
+  'a slash at the end and two in a row belong to the key': 'a key is a path in a file system',
+  'a and a/b are both keys': 'a key is a path in a file system',
+  'dots in a key are letters, not paths': 'a key is a path in a file system',
+  'a key of 1024 bytes passes and a longer one is refused as KeyTooLongError': 'only file names have a limit',
+  'a continuation token that S3 never gave is refused': 'a token is a key to go on from',
+});
+
 export const knownDeviations: readonly Deviation[] = [
   ...moto,
   ...elasticmq,
+  ...versitygw,
   {
     target: 'elasticmq',
     name: 'a long poll on a queue that is deleted meanwhile ends',

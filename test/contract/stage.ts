@@ -84,8 +84,6 @@ const clientsOf = (connection: Connection, secretAccessKey: string | undefined) 
   };
 };
 
-export type Clients = ReturnType<typeof clientsOf>;
-
 /** The clients of one endpoint, honest and forged; they are shared by all its cases. */
 export const connect = (connection: Connection) => ({
   honest: clientsOf(connection, connection.secretAccessKey),

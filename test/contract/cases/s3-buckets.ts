@@ -111,7 +111,7 @@ export const s3BucketCases: readonly ContractCase[] = [
     await expectRefusal(stage.s3.send(new GetBucketTaggingCommand({ Bucket })), 'NoSuchTagSet', 404);
     const TagSet = [
       { Key: 'imgrec:cluster', Value: 'contract' },
-      { Key: 'imgrec:install', Value: 'größe & <more>' },
+      { Key: 'imgrec:install', Value: 'größe +-=._:/@ 1' },
     ];
     await stage.s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet } }));
     await stage.eventually(async () => {

@@ -40,7 +40,7 @@ export const s3ListingCases: readonly ContractCase[] = [
 
   test('keys come in the order of their UTF-8 bytes', async (stage) => {
     // U+FF5E comes before U+1F431 in UTF-8 and after it in UTF-16, which is how JavaScript sorts.
-    const keys = ['-', 'A', 'a', 'a b', 'a/b', 'aa', 'é', '～', '🐱'];
+    const keys = ['-', 'A', 'a b', 'a/b', 'aa', 'é', '～', '🐱'];
     const Bucket = await fill(stage, keys.toReversed());
     expect((await list(stage, { Bucket })).keys).toEqual(keys);
   }),

@@ -161,7 +161,8 @@ export const s3ObjectCases: readonly ContractCase[] = [
   test('a streaming upload (aws-chunked with a trailing checksum) is stored without its framing', async (stage) => {
     const Bucket = await stage.bucket();
     const Body = randomBytes(200_000);
-    const pieces = [Body.subarray(0, 1), Body.subarray(1, 70_000), Body.subarray(70_000)];
+    // S3 wants at least 8,192 bytes in every chunk but the last.
+    const pieces = [Body.subarray(0, 8_192), Body.subarray(8_192, 199_999), Body.subarray(199_999)];
     await put(stage, { Bucket, Key: 'k', Body: Readable.from(pieces), ContentLength: Body.length });
     expect((await get(stage, Bucket, 'k')).equals(Body)).toBe(true);
     const head = await stage.s3.send(new HeadObjectCommand({ Bucket, Key: 'k' }));
@@ -199,9 +200,11 @@ export const s3ObjectCases: readonly ContractCase[] = [
       'hash#and?query=1&x',
       '~tilde!*()@:,;=$[]',
       'back\\slash',
-      'x/double//slash',
-      'x/trailing/',
     ]);
+  }),
+
+  test('a slash at the end and two in a row belong to the key', async (stage) => {
+    await expectKept(stage, ['x//y', 'x/y', 'z/']);
   }),
 
   test('keys that differ in case or in Unicode form are different keys', async (stage) => {
@@ -237,7 +240,7 @@ export const s3ObjectCases: readonly ContractCase[] = [
 
   test('a key of 1024 bytes passes and a longer one is refused as KeyTooLongError', async (stage) => {
     const Bucket = await stage.bucket();
-    const Key = 'k'.repeat(1_024);
+    const Key = `${`${'k'.repeat(127)}/`.repeat(7)}${'k'.repeat(128)}`;
     await put(stage, { Bucket, Key, Body: 'x' });
     expect((await get(stage, Bucket, Key)).toString()).toBe('x');
     const { name, status } = await refusal(put(stage, { Bucket, Key: `${Key}k`, Body: 'x' }));
