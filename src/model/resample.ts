@@ -4,8 +4,8 @@
  * a direction, weights as integers with 22 fraction bits, each pass rounded to 8 bits, horizontally first. (Pillow 13
  * goes vertically first where the image gets wider and lower, which only `stretch` can ask for; it may differ by 1 there.)
  *
- * Unlike Pillow it computes only the window that the centre crop keeps, and holds no more than one source row and the
- * window between the passes: a strip of a million rows needs no more memory than a photograph.
+ * Unlike Pillow it computes only the window that the centre crop keeps, and between the passes it holds no more source
+ * rows than one output row needs: the dimensions of the resized image cost nothing.
  */
 
 /** One resize and crop; pixels. The window may lie anywhere inside the resized image, which itself is never built. */
@@ -48,9 +48,14 @@ const weightsFor = (sourceSize: number, resizedSize: number, start: number, coun
       row[x] = weight;
       sum += weight;
     }
-    first[i] = from;
-    for (let x = 0; x < length; x++)
-      values[end++] = Math.trunc(((row[x] ?? 0) / sum) * (1 << fractionBits) + 0.5);
+    // Weights of nothing, which Pillow keeps, change no sum.
+    let skipped = 0;
+    while (skipped < length - 1 && row[skipped] === 0) skipped++;
+    let kept = length;
+    while (kept > skipped + 1 && row[kept - 1] === 0) kept--;
+    first[i] = from + skipped;
+    for (let x = skipped; x < kept; x++)
+      values[end++] = Math.trunc(((row[x] as number) / sum) * (1 << fractionBits) + 0.5);
     offsets[i + 1] = end;
   }
   return { first, offsets, values: values.slice(0, end) };
@@ -71,17 +76,18 @@ const cachedWeightsFor = (sourceSize: number, resizedSize: number, start: number
   return made;
 };
 
-/** One source row, resampled to the window's width and rounded to 8 bits. */
+/** Writes one source row, resampled to the window's width and rounded to 8 bits, into `out` from `to` on. */
 const resampleRow = (
   source: Uint8Array,
   rowStart: number,
   columns: Weights,
   out: Uint8ClampedArray,
+  to: number,
 ): void => {
   const { first, offsets, values } = columns;
   const count = first.length;
   let weight = 0;
-  for (let i = 0, o = 0; i < count; i++, o += 3) {
+  for (let i = 0, o = to; i < count; i++, o += 3) {
     const end = offsets[i + 1] as number;
     let p = rowStart + (first[i] as number) * 3;
     let r = half;
@@ -99,6 +105,47 @@ const resampleRow = (
   }
 };
 
+/** The most weights that one output position has. */
+const mostTaps = ({ offsets }: Weights): number => {
+  let most = 0;
+  for (let i = 1; i < offsets.length; i++)
+    most = Math.max(most, (offsets[i] as number) - (offsets[i - 1] as number));
+  return most;
+};
+
+/**
+ * Adds `taps` lines of a ring, each times its weight, to the sums; two at a time, since reading and writing the sums is
+ * what costs.
+ */
+const addLines = (
+  sums: Int32Array,
+  ring: Uint8ClampedArray,
+  firstLine: number,
+  weights: Int32Array,
+  firstWeight: number,
+  taps: number,
+): void => {
+  const length = sums.length;
+  const at = (tap: number): number => ((firstLine + tap) * length) % ring.length;
+  let tap = 0;
+  for (; tap + 1 < taps; tap += 2) {
+    const a = at(tap);
+    const b = at(tap + 1);
+    const wa = weights[firstWeight + tap] as number;
+    const wb = weights[firstWeight + tap + 1] as number;
+    for (let x = 0; x < length; x++)
+      sums[x] =
+        ((sums[x] as number) + Math.imul(ring[a + x] as number, wa) + Math.imul(ring[b + x] as number, wb)) |
+        0;
+  }
+  if (tap < taps) {
+    const a = at(tap);
+    const wa = weights[firstWeight + tap] as number;
+    for (let x = 0; x < length; x++)
+      sums[x] = ((sums[x] as number) + Math.imul(ring[a + x] as number, wa)) | 0;
+  }
+};
+
 /**
  * The window of the resized image, as interleaved RGB bytes (`width * height * 3`).
  * @param source interleaved RGB bytes, `sourceWidth * sourceHeight * 3`
@@ -109,24 +156,21 @@ export const resample = (source: Uint8Array, window: ResampleWindow): Uint8Array
   const rows = cachedWeightsFor(window.sourceHeight, window.resizedHeight, window.top, height);
   const rowBytes = width * 3;
   const out = new Uint8ClampedArray(height * rowBytes);
-  const line = new Uint8ClampedArray(rowBytes);
-  const sums = new Int32Array(height * rowBytes).fill(half);
-  const lastOf = (j: number): number =>
-    (rows.first[j] as number) + (rows.offsets[j + 1] as number) - (rows.offsets[j] as number) - 1;
-  // Source rows in order, each spread over the output rows that it weighs in, from the first that is not complete.
-  let open = 0;
-  for (let y = rows.first[0] as number; open < height; y++) {
-    resampleRow(source, y * sourceWidth * 3, columns, line);
-    for (let j = open; j < height && y >= (rows.first[j] as number); j++) {
-      const weight = rows.values[(rows.offsets[j] as number) + y - (rows.first[j] as number)] as number;
-      const base = j * rowBytes;
-      for (let x = 0; x < rowBytes; x++)
-        sums[base + x] = ((sums[base + x] as number) + Math.imul(line[x] as number, weight)) | 0;
-    }
-    for (; open < height && y === lastOf(open); open++) {
-      const end = (open + 1) * rowBytes;
-      for (let x = end - rowBytes; x < end; x++) out[x] = (sums[x] as number) >> fractionBits;
-    }
+  // Only the source rows that one output row needs are kept, already resampled horizontally.
+  const lines = mostTaps(rows);
+  const ring = new Uint8ClampedArray(lines * rowBytes);
+  const sums = new Int32Array(rowBytes);
+  let next = rows.first[0] as number;
+  for (let j = 0; j < height; j++) {
+    const first = rows.first[j] as number;
+    const start = rows.offsets[j] as number;
+    const taps = (rows.offsets[j + 1] as number) - start;
+    for (; next < first + taps; next++)
+      resampleRow(source, next * sourceWidth * 3, columns, ring, (next % lines) * rowBytes);
+    sums.fill(half);
+    addLines(sums, ring, first, rows.values, start, taps);
+    const to = j * rowBytes;
+    for (let x = 0; x < rowBytes; x++) out[to + x] = (sums[x] as number) >> fractionBits;
   }
   return new Uint8Array(out.buffer);
 };
