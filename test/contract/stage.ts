@@ -67,6 +67,8 @@ const clientsOf = (connection: Connection, secretAccessKey: string | undefined) 
     ...(accessKeyId === undefined || secretAccessKey === undefined
       ? {}
       : { credentials: { accessKeyId, secretAccessKey } }),
+    // The SDK comments on refused streams and the like on stderr; the cases say what matters.
+    logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     // A retry would hide a server that answers 500 now and then; only the real network earns one.
     maxAttempts: endpoint === undefined ? 4 : 1,
     requestHandler: new NodeHttpHandler({
