@@ -139,10 +139,10 @@ export const createEc2 = (options: {
     const count = counts(parameters);
     if (parameters.get('DryRun') === 'true')
       throw new Refusal('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
-    if (!instances.canLaunch)
+    if (!instances.canLaunch())
       throw new Refusal(
         'UnsupportedOperation',
-        'This local cloud was started without a program for its instances.',
+        'This local cloud was started without a program for its instances, or is closing.',
       );
     const reservationId = hexId('r');
     const members = Array.from({ length: count }, (_, launchIndex) =>

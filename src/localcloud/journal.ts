@@ -1,4 +1,4 @@
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
 import { ImgrecError } from '../errors.ts';
 
 export type Entry = Readonly<Record<string, unknown>> & { readonly t: string };
@@ -23,30 +23,60 @@ export interface JournalOptions {
 }
 
 const newline = 10;
+const blockBytes = 1024 * 1024;
+
+const parseEntry = (text: string): Entry | undefined => {
+  try {
+    return JSON.parse(text) as Entry;
+  } catch {
+    return undefined;
+  }
+};
 
 const writeAll = (fd: number, data: Buffer): void => {
   for (let offset = 0; offset < data.length; ) offset += writeSync(fd, data, offset);
 };
 
-/** Entries of an append-only JSONL file. A torn tail (a write that SIGKILL cut off) is dropped; damage before it is an error. */
+/** Lines with their newline as they come from the file, and the tail without one, which is the last. */
+function* readLines(fd: number): Generator<{ readonly text: string; readonly whole: boolean }> {
+  let rest: Buffer = Buffer.alloc(0);
+  for (;;) {
+    const block = Buffer.allocUnsafe(blockBytes);
+    const got = readSync(fd, block, 0, block.length, null);
+    if (got === 0) break;
+    rest = Buffer.concat([rest, block.subarray(0, got)]);
+    let start = 0;
+    for (let end = rest.indexOf(newline); end >= 0; end = rest.indexOf(newline, start)) {
+      yield { text: rest.toString('utf8', start, end), whole: true };
+      start = end + 1;
+    }
+    rest = rest.subarray(start);
+  }
+  if (rest.length > 0) yield { text: rest.toString('utf8'), whole: false };
+}
+
+/**
+ * Replays an append-only JSONL file. A torn tail (a write that SIGKILL cut off) is dropped: the last line, when it has no
+ * newline or is no JSON. Damage before it is an ImgrecError, because what follows was acknowledged.
+ */
 export const readJournal = (file: string, replay: (entry: Entry) => void): void => {
   if (!existsSync(file)) return;
-  const data = readFileSync(file);
-  for (let start = 0, line = 1; start < data.length; line++) {
-    const end = data.indexOf(newline, start);
-    if (end < 0) return;
-    let entry: Entry;
-    try {
-      entry = JSON.parse(data.toString('utf8', start, end)) as Entry;
-    } catch (cause) {
-      if (end === data.length - 1) return;
-      throw new ImgrecError(`${file} is damaged at line ${line}`, {
-        hint: 'delete the state folder to start with an empty local cloud',
-        cause,
-      });
+  const fd = openSync(file, 'r');
+  try {
+    let line = 0;
+    let damagedAt: number | undefined;
+    for (const { text, whole } of readLines(fd)) {
+      line++;
+      if (damagedAt !== undefined)
+        throw new ImgrecError(`${file} is damaged at line ${damagedAt}`, {
+          hint: 'delete the state folder to start with an empty local cloud',
+        });
+      const entry = parseEntry(text);
+      if (entry === undefined) damagedAt = line;
+      else if (whole) replay(entry);
     }
-    replay(entry);
-    start = end + 1;
+  } finally {
+    closeSync(fd);
   }
 };
 

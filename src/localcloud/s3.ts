@@ -44,10 +44,20 @@ const keptHeaders = new Set([
 const refusedHeaders =
   /^x-amz-(copy-source|server-side-encryption-customer|object-lock|website-redirect|tagging|grant-|write-offset)/;
 
+/** Values that say what happens anyway. */
+const acceptedValues: Readonly<Record<string, ReadonlySet<string>>> = {
+  'x-amz-acl': new Set(['private', 'bucket-owner-full-control']),
+  'x-amz-server-side-encryption': new Set(['AES256']),
+  'x-amz-storage-class': new Set(['STANDARD']),
+};
+
 const readHeaders = (call: Call): Record<string, string> => {
   const kept: Record<string, string> = {};
   for (const name in call.headers) {
     if (refusedHeaders.test(name)) throw notImplemented(`the header ${name}`);
+    const accepted = Object.hasOwn(acceptedValues, name) ? acceptedValues[name] : undefined;
+    if (accepted && !accepted.has(headerOf(call.headers, name) ?? ''))
+      throw notImplemented(`${name}: ${headerOf(call.headers, name)}`);
     if (!keptHeaders.has(name) && !name.startsWith('x-amz-meta-')) continue;
     const value = headerOf(call.headers, name);
     if (value !== undefined) kept[name] = value;

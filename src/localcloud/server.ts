@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -50,20 +51,40 @@ export interface LocalCloud {
 const region = 'us-east-1';
 const account = '000000000000';
 
+/** Tells as an ImgrecError when the port is taken. Resolves with the port, which `0` leaves to the system. */
 const listen = (server: Server, port: number): Promise<number> =>
   new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') return reject(error);
-      const why = error.code === 'EACCES' ? 'may not be used' : 'is in use';
+    const fail = (error: NodeJS.ErrnoException): void => {
+      const known: Readonly<Record<string, string>> = { EADDRINUSE: 'is in use', EACCES: 'may not be used' };
+      const why = known[error.code ?? ''];
+      const hint = 'stop what uses it, or choose another with --port';
       reject(
-        new ImgrecError(`the local cloud's port ${port} ${why}`, {
-          hint: 'stop what uses it, or choose another port',
-          cause: error,
-        }),
+        why === undefined
+          ? error
+          : new ImgrecError(`the local cloud's port ${port} ${why}`, { hint, cause: error }),
       );
+    };
+    server.once('error', fail);
+    server.listen(port, '127.0.0.1', () => {
+      server.removeListener('error', fail);
+      resolve((server.address() as AddressInfo).port);
     });
-    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
   });
+
+/**
+ * A port below the range that systems take for outgoing connections (Linux 32768, macOS 49152): a client that keeps
+ * connecting to a stopped cloud's port in that range can end up connected to itself and hold the port.
+ */
+const listenAnywhere = async (server: Server): Promise<number> => {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    try {
+      return await listen(server, randomInt(20_000, 32_768));
+    } catch (error) {
+      if (!(error instanceof ImgrecError)) throw error;
+    }
+  }
+  return listen(server, 0);
+};
 
 const openServices = (
   options: LocalCloudOptions,
@@ -150,7 +171,7 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
       (request, response) => void front(request, response),
     );
     try {
-      port = await listen(server, port);
+      port = port === 0 ? await listenAnywhere(server) : await listen(server, port);
       writeCloudFile(stateFolder, {
         endpoint: endpoint(),
         port,

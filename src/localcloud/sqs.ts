@@ -13,7 +13,7 @@ import {
 } from './sqs/content.ts';
 import { invalidParameter, missingParameter, refuseSqs } from './sqs/errors.ts';
 import { readHandle, writeHandle } from './sqs/handle.ts';
-import type { Received } from './sqs/queue.ts';
+import type { Received } from './sqs/message.ts';
 import type { NamedQueue, Queues } from './sqs/queues.ts';
 
 export interface SqsOptions {

@@ -75,8 +75,7 @@ const readHolder = (file: string): Holder | undefined => {
   }
 };
 
-const isHeld = (holder: Holder): boolean =>
-  holder.pid === process.pid || aliveProcess(holder.pid, holder.identity);
+const isHeld = (holder: Holder): boolean => aliveProcess(holder.pid, holder.identity);
 
 /**
  * Takes the folder for this process, or throws an ImgrecError that names the process that has it.

@@ -34,8 +34,8 @@ export type LaunchRequest = Pick<
 };
 
 export interface Instances {
-  /** Whether there is a program to start. */
-  readonly canLaunch: boolean;
+  /** Whether there is a program to start and this cloud is not closing. */
+  readonly canLaunch: () => boolean;
   launch(request: LaunchRequest): Instance;
   get(id: string): Instance | undefined;
   /** All that live and those that ended less than an hour ago, oldest first. */
@@ -79,12 +79,15 @@ export const createInstances = (options: InstancesOptions): Instances => {
   const { clock, launcher, log } = options;
   const instances = new Map<string, Instance>();
   const live = new Map<string, Live>();
+  let closing = false;
 
   const signalGroup = (pid: number, signal: NodeJS.Signals): void => {
     try {
       process.kill(-pid, signal);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      // ESRCH: the group is gone. EPERM: macOS says so when only zombies are left in it.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ESRCH' && code !== 'EPERM') throw error;
     }
   };
 
@@ -175,7 +178,7 @@ export const createInstances = (options: InstancesOptions): Instances => {
   };
 
   return {
-    canLaunch: launcher !== undefined && launcher.length > 0,
+    canLaunch: () => launcher !== undefined && launcher.length > 0 && !closing,
     launch,
     get: (id) => instances.get(id),
     list: () => {
@@ -184,6 +187,7 @@ export const createInstances = (options: InstancesOptions): Instances => {
     },
     terminate,
     close: async () => {
+      closing = true;
       const all = [...live.values()];
       for (const { instance } of all) terminate(instance.id);
       await Promise.all(all.map(({ ended }) => ended));

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Refusal } from '../answer.ts';
 import { type Input, optionalObject, optionalText } from '../input.ts';
 import { invalidParameter, missingParameter } from './errors.ts';
-import type { MessageAttribute, MessageAttributes } from './queue.ts';
+import type { MessageAttribute, MessageAttributes } from './message.ts';
 
 export const md5Hex = (data: string | Buffer): string => createHash('md5').update(data).digest('hex');
 

@@ -1,44 +1,6 @@
 import type { Clock } from '../../clock.ts';
+import type { Content, Message, Received } from './message.ts';
 import { createSchedule } from './schedule.ts';
-
-export interface MessageAttribute {
-  readonly DataType: string;
-  readonly StringValue?: string;
-  /** Base64. */
-  readonly BinaryValue?: string;
-}
-
-export type MessageAttributes = Readonly<Record<string, MessageAttribute>>;
-
-/** What a message is for as long as it lives; what the journal keeps. */
-export interface Content {
-  readonly id: string;
-  readonly body: string;
-  readonly bodyMd5: string;
-  readonly attributes?: MessageAttributes;
-  /** Wall clock, milliseconds. */
-  readonly sentMs: number;
-  readonly delaySeconds: number;
-}
-
-export interface Message extends Content {
-  receiveCount: number;
-  /** Wall clock, milliseconds. */
-  firstReceivedMs: number | undefined;
-  state: 'ready' | 'delayed' | 'in-flight';
-  /** Monotonic: when a delayed or in-flight message becomes ready. */
-  dueMs: number;
-  /** Monotonic: when its present receiver got it. */
-  receivedMs: number;
-  /** Monotonic, may be negative: retention counts from here. */
-  enqueuedMs: number;
-}
-
-export interface Received {
-  readonly message: Message;
-  /** Part of the receipt handle: a later receive makes it stale. */
-  readonly receiveCount: number;
-}
 
 export interface QueueSettings {
   readonly visibilitySeconds: number;
@@ -95,6 +57,12 @@ export interface Queue {
 /** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
 const maxVisibilityMs = 43_200_000;
 const sweepEveryMs = 1_000;
+
+const countReceive = (message: Message, atMs: number): void => {
+  message.receiveCount++;
+  message.receivesHere++;
+  message.firstReceivedMs ??= atMs;
+};
 
 interface Waiter {
   readonly request: ReceiveRequest;
@@ -159,7 +127,7 @@ export const createQueue = (options: QueueOptions): Queue => {
   const moveTo = (target: Queue, queueName: string, message: Message): void => {
     record({ kind: 'move', id: message.id, to: queueName });
     forget(message);
-    target.accept(message);
+    target.accept({ ...message, receivesHere: 0, state: 'ready' });
   };
 
   /** At most `max` ready messages; those that were received too often go to the dead-letter queue instead. */
@@ -169,7 +137,7 @@ export const createQueue = (options: QueueOptions): Queue => {
     const picked: Message[] = [];
     const dead: Message[] = [];
     for (const message of ready) {
-      if (redrive && deadLetters && message.receiveCount >= redrive.maxReceives) dead.push(message);
+      if (redrive && deadLetters && message.receivesHere >= redrive.maxReceives) dead.push(message);
       else if (picked.push(message) === max) break;
     }
     if (redrive && deadLetters) for (const message of dead) moveTo(deadLetters, redrive.queueName, message);
@@ -177,8 +145,7 @@ export const createQueue = (options: QueueOptions): Queue => {
     const atMs = clock.wallMs();
     record({ kind: 'receive', ids: picked.map((message) => message.id), atMs });
     return picked.map((message) => {
-      message.receiveCount++;
-      message.firstReceivedMs ??= atMs;
+      countReceive(message, atMs);
       message.receivedMs = nowMs;
       ready.delete(message);
       if (visibilitySeconds === 0) makeReady(message);
@@ -263,6 +230,7 @@ export const createQueue = (options: QueueOptions): Queue => {
       const message: Message = {
         ...content,
         receiveCount: 0,
+        receivesHere: 0,
         firstReceivedMs: undefined,
         state: content.delaySeconds > 0 ? 'delayed' : 'ready',
         dueMs: nowMs + content.delaySeconds * 1000,
@@ -322,9 +290,7 @@ export const createQueue = (options: QueueOptions): Queue => {
     },
     countReceive: (id, atMs) => {
       const message = messages.get(id);
-      if (!message) return;
-      message.receiveCount++;
-      message.firstReceivedMs ??= atMs;
+      if (message) countReceive(message, atMs);
     },
     messages: () => messages.values(),
     close: () => {

@@ -8,17 +8,9 @@ import {
   numberOf,
   parseRedrive,
 } from './attributes.ts';
-import { md5Hex } from './content.ts';
+import { eventEntry, messageEntry, restoreMessage } from './entries.ts';
 import { invalidParameter } from './errors.ts';
-import {
-  type Content,
-  createQueue,
-  type Message,
-  type MessageAttributes,
-  type Queue,
-  type QueueEvent,
-  type QueueSettings,
-} from './queue.ts';
+import { createQueue, type Queue, type QueueSettings } from './queue.ts';
 
 /** A queue with its name and configuration. */
 export interface NamedQueue {
@@ -50,17 +42,6 @@ export interface Queues {
 const deletedRecentlyMs = 60_000;
 const nameForm = /^[A-Za-z0-9_-]{1,80}$/;
 
-const messageEntry = (queue: string, message: Message): Entry => ({
-  t: 'sqs.send',
-  q: queue,
-  id: message.id,
-  body: message.body,
-  ...(message.attributes && { attributes: message.attributes }),
-  sentMs: message.sentMs,
-  ...(message.delaySeconds > 0 && { delaySeconds: message.delaySeconds }),
-  ...(message.receiveCount > 0 && { receives: message.receiveCount, firstMs: message.firstReceivedMs }),
-});
-
 export const createQueues = (options: {
   readonly clock: Clock;
   readonly journal: () => Journal;
@@ -84,19 +65,6 @@ export const createQueues = (options: {
         redrive: { maxReceives: redrive.maxReceives, queueName: redrive.queueArn.split(':').at(-1) ?? '' },
       }),
     };
-  };
-
-  const eventEntry = (q: string, event: QueueEvent): Entry => {
-    switch (event.kind) {
-      case 'send':
-        return messageEntry(q, event.message);
-      case 'receive':
-        return { t: 'sqs.receive', q, ids: event.ids, atMs: event.atMs };
-      case 'delete':
-        return { t: 'sqs.delete', q, id: event.id };
-      case 'move':
-        return { t: 'sqs.move', q, id: event.id, to: event.to };
-    }
   };
 
   const add = (
@@ -134,12 +102,12 @@ export const createQueues = (options: {
     modifiedMs: named.modifiedMs,
   });
 
-  const checkRedriveTarget = (attributes: Attributes): void => {
+  const checkRedriveTarget = (name: string, attributes: Attributes): void => {
     const policy = attributes['RedrivePolicy'];
     if (!policy) return;
     const { queueArn } = parseRedrive(policy);
     const target = queues.get(queueArn.split(':').at(-1) ?? '');
-    if (target?.arn !== queueArn)
+    if (target?.arn !== queueArn || target.name === name)
       throw invalidParameter(
         `Value ${policy} for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.`,
       );
@@ -159,28 +127,6 @@ export const createQueues = (options: {
   const blockName = (name: string, atMs: number): void => {
     const ageMs = Math.max(0, clock.wallMs() - atMs);
     deleted.set(name, { atMs, untilMs: clock.monotonicMs() + deletedRecentlyMs - ageMs });
-  };
-
-  const restore = (entry: Entry): Message => {
-    const content: Content = {
-      id: entry['id'] as string,
-      body: entry['body'] as string,
-      bodyMd5: md5Hex(entry['body'] as string),
-      ...(entry['attributes'] !== undefined && { attributes: entry['attributes'] as MessageAttributes }),
-      sentMs: entry['sentMs'] as number,
-      delaySeconds: (entry['delaySeconds'] as number | undefined) ?? 0,
-    };
-    const ageMs = Math.max(0, clock.wallMs() - content.sentMs);
-    const enqueuedMs = clock.monotonicMs() - ageMs;
-    return {
-      ...content,
-      receiveCount: (entry['receives'] as number | undefined) ?? 0,
-      firstReceivedMs: entry['firstMs'] as number | undefined,
-      state: content.delaySeconds * 1000 > ageMs ? 'delayed' : 'ready',
-      dueMs: enqueuedMs + content.delaySeconds * 1000,
-      receivedMs: 0,
-      enqueuedMs,
-    };
   };
 
   const replay = (entry: Entry): void => {
@@ -212,7 +158,7 @@ export const createQueues = (options: {
         blockName(name, entry['atMs'] as number);
         return;
       case 'sqs.send':
-        named?.queue.accept(restore(entry));
+        named?.queue.accept(restoreMessage(entry, clock));
         return;
       case 'sqs.receive':
         for (const id of entry['ids'] as readonly string[])
@@ -223,7 +169,7 @@ export const createQueues = (options: {
         return;
       case 'sqs.move': {
         const message = named?.queue.take(entry['id'] as string);
-        if (message) queues.get(entry['to'] as string)?.queue.accept(message);
+        if (message) queues.get(entry['to'] as string)?.queue.accept({ ...message, receivesHere: 0 });
         return;
       }
     }
@@ -258,7 +204,7 @@ export const createQueues = (options: {
           'QueueDeletedRecently',
           'You must wait 60 seconds after deleting a queue before you can create another with the same name.',
         );
-      checkRedriveTarget(checked);
+      checkRedriveTarget(name, checked);
       const nowMs = clock.wallMs();
       options.journal().append({
         t: 'sqs.create',
@@ -278,7 +224,7 @@ export const createQueues = (options: {
     setAttributes: (name, attributes) => {
       const named = get(name);
       const checked = checkAttributes(attributes);
-      checkRedriveTarget(checked);
+      checkRedriveTarget(name, checked);
       const merged = { ...named.attributes, ...checked };
       const modifiedMs = clock.wallMs();
       options.journal().append({ t: 'sqs.set', q: name, attributes: merged, modifiedMs });
