@@ -35,6 +35,7 @@ describe('parseTruth reads', () => {
     ],
     ['a quoted name with a comma and a quote', '"a,""b"".jpg",tabby', 'a,"b".jpg', ['tabby']],
     ['a quote inside an unquoted label', 'a.jpg,jack-o"-lantern', 'a.jpg', ['jack-o"-lantern']],
+    ['a line separator of Unicode in a name', '"a\u2028b.jpg",tabby', 'a\u2028b.jpg', ['tabby']],
     ['a key without extension', 'cat,tabby', 'cat.JPEG', ['tabby']],
     ['a key with another extension', 'cat.png,tabby', 'cat.JPEG', ['tabby']],
     ['a key that only looks like a name with extension', 'v1.2,tabby', 'v1.2.jpg', ['tabby']],

@@ -36,7 +36,7 @@ const isHeader = (name: string, label: string): boolean =>
   headerNames.has(compared(name)) && headerLabels.has(compared(label));
 
 /** A field in double quotes, `""` standing for one (RFC 4180, section 2), and what follows it. */
-const quotedField = /^\s*"((?:[^"]|"")*)"\s*(.*)$/;
+const quotedField = /^\s*"((?:[^"]|"")*)"\s*(.*)$/s;
 
 const unquote = (field: string): string => field.replaceAll('""', '"');
 
