@@ -89,7 +89,7 @@ const summary = (): string =>
   [...tallies]
     .map(([{ name }, { ran, deviations, skipped }]) => {
       const notes = [
-        ...(deviations > 0 ? [`${deviations} known deviations`] : []),
+        ...(deviations > 0 ? [`${deviations} known deviation${deviations === 1 ? '' : 's'}`] : []),
         ...(skipped > 0 ? [`${skipped} skipped`] : []),
       ];
       return `${name} ${ran}${notes.length > 0 ? ` (${notes.join(', ')})` : ''}`;
