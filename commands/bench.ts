@@ -1,9 +1,14 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { prepareWorkload, runBench } from '../src/bench/measure.ts';
 import { renderOutcome } from '../src/bench/render.ts';
 import type { Verdict } from '../src/bench/thresholds.ts';
+import { systemClock } from '../src/clock.ts';
 import type { Settings } from '../src/config/settings.ts';
+import { type DevCluster, startDevCluster } from '../src/dev/dev-cluster.ts';
 import { type ExitCode, exitCodes, usageError } from '../src/errors.ts';
+import type { Output } from '../src/output.ts';
 import type { Command, CommandContext, CommandResult } from './command.ts';
 
 /** The port of the course project's web tier, which its load generators take for granted. */
@@ -23,7 +28,8 @@ const measure = async (
   const absolute = (file: string | undefined) => file && path.resolve(workingFolder, file);
   const progress = await output.progress('preparing the images');
   try {
-    const [workload, url] = await Promise.all([
+    // Both are waited for, also when one fails: a cluster that is still starting could not be stopped.
+    const [prepared, reached] = await Promise.allSettled([
       prepareWorkload({
         images: absolute(settings.images),
         truth: absolute(settings.truth),
@@ -32,9 +38,11 @@ const measure = async (
       }),
       target(),
     ]);
+    if (prepared.status === 'rejected') throw prepared.reason;
+    if (reached.status === 'rejected') throw reached.reason;
     const outcome = await runBench({
-      url,
-      workload,
+      url: reached.value,
+      workload: prepared.value,
       requests: settings.requests,
       concurrency: settings.concurrency,
       timeoutMs: settings.requestTimeoutSeconds * 1_000,
@@ -54,6 +62,36 @@ const measure = async (
   }
 };
 
+/** Runs `act` with a cluster that is started at its first use and gone, with its state folder, afterwards. */
+const withTemporaryCluster = async <T>(
+  settings: Settings,
+  output: Output,
+  act: (target: () => Promise<URL>) => Promise<T>,
+): Promise<T> => {
+  const stateFolder = await mkdtemp(path.join(tmpdir(), 'imgrec-bench-'));
+  let cluster: DevCluster | undefined;
+  try {
+    return await act(async () => {
+      cluster = await startDevCluster({
+        cluster: settings.cluster,
+        stateFolder,
+        serve: { port: 0, args: [] },
+        workers: settings.workers,
+        retentionSeconds: settings.retentionSeconds,
+        visibilitySeconds: settings.visibilitySeconds,
+        workerSettings: {},
+        clock: systemClock,
+        say: output.info,
+      });
+      await cluster.workersReady();
+      return new URL(cluster.url ?? '');
+    });
+  } finally {
+    await cluster?.stop();
+    await rm(stateFolder, { recursive: true, force: true });
+  }
+};
+
 export const bench: Command = {
   name: 'bench',
   summary: 'Send images to a web tier, check every label, measure the answers',
@@ -63,6 +101,8 @@ export const bench: Command = {
     'Labels are compared without regard to case. Percentiles are exact (nearest rank).',
   settings: [
     'url',
+    'dev',
+    'workers',
     'images',
     'truth',
     'requests',
@@ -78,8 +118,9 @@ export const bench: Command = {
     url: { flag: '--ip_addr', convert: (address) => `http://${address}:${coursePort}/` },
   },
   examples: [
+    { does: 'the built-in sample photographs, through a cluster started for it', line: 'imgrec bench --dev' },
     {
-      does: 'the built-in sample photographs, 100 variations of them',
+      does: 'the same through a cluster that runs already',
       line: 'imgrec bench --url http://127.0.0.1:8081/',
     },
     {
@@ -89,8 +130,16 @@ export const bench: Command = {
   ],
   run: async (settings, context) => {
     const { url } = settings;
+    if (settings.dev) {
+      if (url !== undefined)
+        throw usageError('--dev and --url are both given', '--dev starts a web tier of its own');
+      return withTemporaryCluster(settings, context.output, (target) => measure(settings, context, target));
+    }
     if (url === undefined)
-      throw usageError('--url is missing', 'name the web tier, such as --url http://127.0.0.1:8081/');
+      throw usageError(
+        '--url is missing',
+        'name the web tier, such as --url http://127.0.0.1:8081/, or start one with --dev',
+      );
     return measure(settings, context, async () => new URL(url));
   },
 };

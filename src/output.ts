@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import { ImgrecError, messageOf } from './errors.ts';
 
 /** A stream to print on; `isTTY` decides about progress bars and nothing else. */
-export type OutputStream = Pick<Writable, 'write'> & { readonly isTTY?: boolean };
+export type OutputStream = Pick<Writable, 'write'> & { readonly isTTY?: boolean; readonly columns?: number };
 
 export interface Progress {
   update(text: string): void;
@@ -55,7 +55,8 @@ export const createOutput = (options: OutputOptions): Output => {
         line(stderr, cause.stack ?? '');
     },
     progress: async (text) => {
-      if (!stderr.isTTY || options.quiet || options.json) return noProgress;
+      // A terminal that says it has no columns (script(1), some CI) makes a spinner redraw without end.
+      if (!stderr.isTTY || stderr.columns === 0 || options.quiet || options.json) return noProgress;
       const { default: ora } = await import('ora');
       const spinner = ora({
         text,

@@ -238,6 +238,12 @@ export const settings = {
   }),
 
   // bench
+  dev: setting({
+    name: 'dev',
+    type: flag,
+    default: false,
+    help: 'start a cluster on this machine for the measurement, on free ports, and stop it afterwards',
+  }),
   url: setting({
     name: 'url',
     type: optional(z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })),
