@@ -2,7 +2,7 @@
  * One classifier process: decodes, resizes and infers, one image at a time. Started only by src/model/pool.ts.
  * Native code may block, crash or hang here; that is why it is a process of its own, and why it decides nothing.
  */
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { messageOf } from '../errors.ts';
 import { createDecoder, type Decode } from './decode.ts';
 import { frame } from './framing.ts';
@@ -18,7 +18,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
 // On Linux this is the priority of this thread and of those it starts from now on, so it comes before any library.
-setPriority(Number(process.argv[2] ?? 0));
+// Never upwards: only root may do that, so it would fail wherever imgrec itself was started with a higher nice value.
+setPriority(Math.max(getPriority(), Number(process.argv[2] ?? 0)));
 
 const reply = (message: ClassifierReply): void => {
   process.send?.(message);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { fixture, imageGoldens } from '../../test/fixtures/image-goldens.ts';
@@ -162,6 +162,15 @@ describe('the classifier pool', () => {
     expect(pids.filter(isAlive)).toHaveLength(2);
     parent.kill('SIGKILL');
     await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 5_000 });
+  });
+
+  it('runs classifiers with the nice value asked for, but never above its own priority', async () => {
+    const own = getPriority();
+    const nicer = await open({ nice: own + 3 });
+    const bolder = await open({ nice: own - 3 });
+    await Promise.all([nicer.ready(), bolder.ready()]);
+    expect(getPriority(onlyPid(nicer))).toBe(own + 3);
+    expect(getPriority(onlyPid(bolder))).toBe(own);
   });
 
   it('lets no signal of a terminal end a classifier', async () => {
