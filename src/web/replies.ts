@@ -13,7 +13,7 @@ export interface Replies {
   webId(): string;
   /**
    * Resolves with the result of a job, or undefined when `timeoutMs` has passed or `signal` aborts.
-   * The last act before giving up is to look into the output bucket.
+   * Now and then, and last before giving up, it looks into the output bucket: a reply may have been lost, a result is not.
    */
   wait(id: string, timeoutMs: number, signal: AbortSignal): Promise<JobResult | undefined>;
   waiting(): number;
@@ -31,14 +31,10 @@ export interface RepliesOptions {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-interface Waiter {
-  /** Whose queue its reply goes to. */
-  readonly webId: string;
-  readonly resolve: (result: JobResult) => void;
-}
-
 const pollWaitSeconds = 20;
-const chaseIntervalMs = 1_000;
+
+/** A reply may be lost with its queue: whoever waits looks into the store himself, first after this long, then ever less often. */
+const firstLookMs = 5_000;
 
 /** The stored result of a job; undefined when there is none (yet). Throws CloudError. */
 export const storedResult = async (cluster: Cluster, id: string): Promise<JobResult | undefined> => {
@@ -52,7 +48,7 @@ export const storedResult = async (cluster: Cluster, id: string): Promise<JobRes
 export const openReplies = async (options: RepliesOptions): Promise<Replies> => {
   const { cluster, clock, log } = options;
   const { sqs, names } = cluster;
-  const waiters = new Map<string, Waiter>();
+  const waiters = new Map<string, (result: JobResult) => void>();
   const closing = new AbortController();
   let webId = newWebId();
   let remover = sqs.remover(names.replies(webId));
@@ -67,31 +63,16 @@ export const openReplies = async (options: RepliesOptions): Promise<Replies> => 
     const reply = decodeReply(body);
     if (reply.kind !== 'ok')
       return log.warn({ reply: reply.kind }, 'a reply that cannot be read was dropped');
-    waiters.get(reply.value.result.id)?.resolve(reply.value.result);
+    waiters.get(reply.value.result.id)?.(reply.value.result);
   };
 
-  /**
-   * Answers from S3 those whose reply goes to a queue that no longer exists; their jobs may still be running, so it looks
-   * again until none is left.
-   */
-  const chase = async () => {
-    const stranded = () => [...waiters].filter(([, waiter]) => waiter.webId !== webId);
-    while (!closing.signal.aborted && stranded().length > 0) {
-      for (const [id, { resolve }] of stranded()) {
-        const result = await storedResult(cluster, id).catch(() => undefined);
-        if (result !== undefined) resolve(result);
-      }
-      await clock.sleep(chaseIntervalMs, closing.signal);
-    }
-  };
-
+  /** The queue has gone, and with it replies that may have been sent: whoever still waits finds his result in the store. */
   const renew = async () => {
     const next = newWebId();
     log.warn({ webId, next }, 'the reply queue has gone; making another');
     await createQueue(next);
     webId = next;
     remover = sqs.remover(names.replies(webId));
-    void chase();
   };
 
   const poll = async () => {
@@ -129,16 +110,19 @@ export const openReplies = async (options: RepliesOptions): Promise<Replies> => 
     waiting: () => waiters.size,
     wait: async (id, timeoutMs, signal) => {
       const done = new AbortController();
+      const over = AbortSignal.any([signal, done.signal]);
       const replied = new Promise<JobResult>((resolve) => {
-        waiters.set(id, { webId, resolve });
+        waiters.set(id, resolve);
       });
       try {
-        const early = await Promise.race([
-          replied,
-          clock.sleep(timeoutMs, AbortSignal.any([signal, done.signal])).then(() => undefined),
-        ]);
-        if (early !== undefined || signal.aborted) return early;
-        return await storedResult(cluster, id).catch(() => undefined);
+        for (let waitedMs = 0; ; ) {
+          const nextMs = Math.min(Math.max(firstLookMs, waitedMs), timeoutMs - waitedMs);
+          const reply = await Promise.race([replied, clock.sleep(nextMs, over).then(() => undefined)]);
+          if (reply !== undefined || signal.aborted) return reply;
+          const result = await storedResult(cluster, id).catch(() => undefined);
+          waitedMs += nextMs;
+          if (result !== undefined || waitedMs >= timeoutMs) return result;
+        }
       } finally {
         done.abort();
         waiters.delete(id);
