@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { compareUtf8 } from './order.ts';
+import { createRecentBodies } from './recent.ts';
 
 /** What is known of an object without its body. */
 export interface ObjectInfo {
@@ -48,6 +49,8 @@ export interface ObjectStore {
   destroy(): void;
 }
 
+/** For each bucket: some hundred photographs, more than are ever between their writer and their reader. */
+const recentBytes = 16 * 1024 * 1024;
 const headerLimit = 64 * 1024;
 
 /** Keys are arbitrary; the file's name is a hash, so that no key can leave the folder, clash with another or be too long. */
@@ -87,6 +90,7 @@ const readHeader = (file: string): Stored | undefined => {
 export const openObjectStore = (folder: string, temporary: string): ObjectStore => {
   const index = new Map<string, Stored>();
   const shards = new Set<string>();
+  const recent = createRecentBodies(recentBytes);
   let sorted: readonly string[] | undefined;
   let written = 0;
 
@@ -107,6 +111,8 @@ export const openObjectStore = (folder: string, temporary: string): ObjectStore 
     read: (key) => {
       const stored = index.get(key);
       if (!stored) return undefined;
+      const kept = recent.get(key);
+      if (kept) return kept;
       const body = Buffer.allocUnsafe(stored.info.bytes);
       const fd = openSync(fileOf(folder, key).file, 'r');
       try {
@@ -146,12 +152,14 @@ export const openObjectStore = (folder: string, temporary: string): ObjectStore 
       }
       if (!index.has(info.key)) sorted = undefined;
       index.set(info.key, { info, offset: header.length });
+      recent.keep(info.key, body);
     },
 
     remove: (key) => {
       if (!index.has(key)) return;
       unlinkSync(fileOf(folder, key).file);
       index.delete(key);
+      recent.drop(key);
       sorted = undefined;
     },
 
