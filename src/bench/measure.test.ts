@@ -227,7 +227,7 @@ describe('bench', () => {
       ({ nth, answer }) => (nth < 3 ? answer(504) : answer(200, 'cat')),
       (id, response) => {
         if (id === idOf(0)) response.writeHead(200).end(result(id, 'failed', null));
-        else if (id === idOf(1)) response.writeHead(200).end(result(id, 'expired', null));
+        else if (id === idOf(1)) response.writeHead(200).end(result(id, 'expired', 'cat'));
         else {
           lookUps++;
           response.writeHead(202).end();
