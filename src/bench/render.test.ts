@@ -38,7 +38,7 @@ it('shows counts, speed, problems, checks and the verdict', () => {
     'wrong 1x: 2.jpg is no "cat"',
     'wrong 1x: 3.jpg is no "cat"',
     'wrong 1x: 4.jpg is no "cat"',
-    'wrong 2x: for other reasons',
+    'wrong 2x more (all of them: --json)',
     'FAILED lost 1 (<= 0)',
     'FAILED failed 1 (<= 0)',
     'ok     duplicates 0 (<= 0)',

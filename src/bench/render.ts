@@ -22,7 +22,7 @@ const renderProblems = (problems: readonly Problem[]): readonly string[] => {
     for (const { reason, count, image } of ofKind.slice(0, shownPerKind))
       lines.push(`${kind} ${count}x: ${reason}${kind === 'wrong' ? '' : ` (first: ${image})`}`);
     const more = ofKind.slice(shownPerKind).reduce((sum, { count }) => sum + count, 0);
-    if (more > 0) lines.push(`${kind} ${more}x: for other reasons`);
+    if (more > 0) lines.push(`${kind} ${more}x more (all of them: --json)`);
   }
   return lines;
 };
