@@ -4,7 +4,7 @@ import { type BenchImage, readImages } from './images.ts';
 import { parseTruth, rightLabels, type Truth, truthOf } from './truth.ts';
 
 /** How many images the sample photographs are varied into. */
-export const sampleCount = 100;
+const sampleCount = 100;
 
 /** Shorter side after shrinking, in pixels: the classifier shrinks to 256, and jimp's work is by the pixel. */
 const shorterSide = 288;
