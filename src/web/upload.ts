@@ -1,5 +1,6 @@
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { messageOf } from '../errors.ts';
 
 /** An image as it was uploaded. The name is the client's own and is only ever shown, never used as a key or path. */
 export interface Upload {
@@ -62,11 +63,17 @@ export const readUpload = async (request: FastifyRequest, maxImageBytes: number)
   // @fastify/multipart bounds each part, not the sum of all.
   if (Number(request.headers['content-length'] ?? 0) > maxImageBytes + formOverheadBytes)
     return tooLarge(maxImageBytes);
-  for await (const part of request.parts()) {
-    if (part.type !== 'file') continue;
-    const bytes = await part.toBuffer();
-    if (part.file.truncated) return tooLarge(maxImageBytes);
-    return { ok: true, upload: { bytes, name: displayName(part.filename) } };
+  try {
+    for await (const part of request.parts()) {
+      if (part.type !== 'file') continue;
+      const bytes = await part.toBuffer();
+      if (part.file.truncated) return tooLarge(maxImageBytes);
+      return { ok: true, upload: { bytes, name: displayName(part.filename) } };
+    }
+  } catch (error) {
+    // A status means a limit that was exceeded; without one, the body is not the form that its header promises.
+    if ((error as { statusCode?: number }).statusCode !== undefined) throw error;
+    return { ok: false, status: 400, detail: `the form cannot be read: ${messageOf(error)}` };
   }
   return { ok: false, status: 400, detail: 'the form has no file' };
 };

@@ -1,0 +1,333 @@
+import { readFile } from 'node:fs/promises';
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestCluster, type TestCluster } from '../../test/fixtures/cluster.ts';
+import { systemClock } from '../clock.ts';
+import { decodeRequest, encode, type JobRequest, type JobResult, resultKey } from '../jobs/contract.ts';
+import { assetPath } from '../package.ts';
+import { type ServeOptions, serve } from './serve.ts';
+
+const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+let cat: Buffer;
+beforeAll(async () => {
+  cat = await readFile(assetPath('samples', 'cat.jpg'));
+});
+
+interface Web {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const startWeb = async ({ cluster }: TestCluster, options: Partial<ServeOptions> = {}): Promise<Web> => {
+  const stop = new AbortController();
+  let serving: Promise<void> = Promise.resolve();
+  const port = await new Promise<number>((resolve, reject) => {
+    serving = serve({
+      cluster,
+      host: '127.0.0.1',
+      port: 0,
+      waitSeconds: 10,
+      graceSeconds: 5,
+      reply: 'label',
+      topK: 3,
+      limits: { maxImageBytes: 200_000, maxPixels: 1_000_000 },
+      clock: systemClock,
+      log,
+      signal: stop.signal,
+      onReady: resolve,
+      ...options,
+    });
+    serving.catch(reject);
+  });
+  return {
+    url: `http://127.0.0.1:${port}`,
+    stop: async () => {
+      stop.abort();
+      await serving;
+    },
+  };
+};
+
+/** Plays the worker: answers each request with what `answer` says, until stopped. */
+const startWorker = (
+  { cluster: { sqs, s3, names } }: TestCluster,
+  answer: (request: JobRequest) => Partial<JobResult> | undefined,
+) => {
+  const stop = new AbortController();
+  const requests: JobRequest[] = [];
+  const work = async () => {
+    while (!stop.signal.aborted) {
+      for (const delivery of await sqs.receive(names.requests, 10, 1)) {
+        const decoded = decodeRequest(delivery.body);
+        if (decoded.kind !== 'ok') throw new Error(decoded.kind);
+        const request = decoded.value;
+        requests.push(request);
+        const change = answer(request);
+        await sqs.remover(names.requests).add(delivery.handle);
+        if (change === undefined) continue;
+        const result: JobResult = {
+          v: 1,
+          id: request.id,
+          status: 'ok',
+          label: 'tabby cat',
+          probability: 0.9,
+          top: [{ label: 'tabby cat', probability: 0.9 }],
+          model: { name: 'm', sha256: 's' },
+          ...change,
+        };
+        await s3.putOnce(names.outputBucket, resultKey(request.id), encode(result), 'application/json');
+        await sqs
+          .sender(names.replies(request.replyTo))
+          .add(encode({ v: 1, result }))
+          .catch(() => undefined);
+      }
+    }
+  };
+  const working = work();
+  return {
+    requests,
+    stop: async () => {
+      stop.abort();
+      await working;
+    },
+  };
+};
+
+const form = (field: string, bytes: Uint8Array, name: string): FormData => {
+  const data = new FormData();
+  data.append(field, new Blob([bytes]), name);
+  return data;
+};
+
+const formWithoutFile = (): FormData => {
+  const data = new FormData();
+  data.append('myfile', 'just text');
+  return data;
+};
+
+describe('the web tier', () => {
+  let own: TestCluster;
+  let web: Web;
+  let worker: ReturnType<typeof startWorker>;
+
+  beforeAll(async () => {
+    own = await startTestCluster();
+    web = await startWeb(own);
+    worker = startWorker(own, (request) =>
+      request.name === 'broken.jpg'
+        ? { status: 'failed', label: null, error: { reason: 'image-undecodable', message: 'cut off' } }
+        : {},
+    );
+  });
+  afterAll(async () => {
+    await worker.stop();
+    await web.stop();
+    await own.close();
+  });
+
+  test.each(['myfile', 'inputFile', 'image', 'anything'])(
+    'answers a form whose file is called %s with the label alone',
+    async (field) => {
+      const answer = await fetch(web.url, { method: 'POST', body: form(field, cat, 'cat.jpg') });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('imgrec-id')).toMatch(/^[a-z2-7]{26}$/);
+      expect(await answer.text()).toBe('tabby cat');
+    },
+  );
+
+  test('takes a file part without a Content-Type, as Python’s requests sends it', async () => {
+    const boundary = 'xyz';
+    const body = Buffer.concat([
+      Buffer.from(
+        `--${boundary}\r\nContent-Disposition: form-data; name="myfile"; filename="cat.jpg"\r\n\r\n`,
+      ),
+      cat,
+      Buffer.from(`\r\n--${boundary}--\r\n`),
+    ]);
+    const headers = { 'content-type': `multipart/form-data; boundary=${boundary}` };
+    const answer = await fetch(web.url, { method: 'POST', body, headers });
+    expect([answer.status, await answer.text()]).toEqual([200, 'tabby cat']);
+  });
+
+  test.each(['image/jpeg', 'application/octet-stream'])('takes a raw body of type %s', async (type) => {
+    const answer = await fetch(`${web.url}/v1/images`, {
+      method: 'POST',
+      body: cat,
+      headers: { 'content-type': type },
+    });
+    expect([answer.status, await answer.text()]).toEqual([200, 'tabby cat']);
+  });
+
+  test('answers JSON where it is asked for, and the result can be read again by its id', async () => {
+    const answer = await fetch(web.url, {
+      method: 'POST',
+      body: form('myfile', cat, 'cat.jpg'),
+      headers: { accept: 'application/json' },
+    });
+    const result = (await answer.json()) as JobResult;
+    expect(result).toMatchObject({ status: 'ok', label: 'tabby cat', name: 'cat.jpg' });
+    const again = await fetch(`${web.url}/v1/results/${result.id}`);
+    expect(again.status).toBe(200);
+    expect(await again.json()).toMatchObject({ id: result.id, label: 'tabby cat' });
+  });
+
+  test('stores the image under its id, whatever the file was called', async () => {
+    const name = '../../etc/passwd"<script>.jpg';
+    const answer = await fetch(web.url, { method: 'POST', body: form('myfile', cat, name) });
+    const id = answer.headers.get('imgrec-id') ?? '';
+    expect(answer.status).toBe(200);
+    expect(await own.cluster.s3.get(own.cluster.names.inputBucket, `images/${id}`)).toEqual(cat);
+  });
+
+  test('a result that is not there is a 404, and so is a name that is no id', async () => {
+    expect((await fetch(`${web.url}/v1/results/${'a'.repeat(26)}`)).status).toBe(404);
+    expect((await fetch(`${web.url}/v1/results/..%2Finstall.json`)).status).toBe(404);
+  });
+
+  test.each(['/', '/v1/images'])('GET %s is a page with a form', async (path) => {
+    const page = await (await fetch(web.url + path)).text();
+    expect(page).toContain('Application Home Page');
+    expect(page).toContain('enctype="multipart/form-data"');
+    expect(page).not.toContain('<script');
+  });
+
+  test.each([
+    ['text', 415, () => form('myfile', Buffer.from('hello'), 'a.jpg')],
+    ['an empty file', 422, () => form('myfile', Buffer.alloc(0), 'a.jpg')],
+    ['a JPEG header cut off', 422, () => form('myfile', cat.subarray(0, 20), 'a.jpg')],
+    ['too many bytes', 413, () => form('myfile', Buffer.concat([cat, Buffer.alloc(200_000)]), 'a.jpg')],
+    ['a form without a file', 400, formWithoutFile],
+  ] as const)('%s is refused with %d before anything is stored', async (_what, status, make) => {
+    const before = worker.requests.length;
+    const answer = await fetch(web.url, { method: 'POST', body: make() });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('imgrec-id')).toMatch(/^[a-z2-7]{26}$/);
+    expect(worker.requests.length).toBe(before);
+  });
+
+  test.each([
+    ['a JSON body', 415, '{}', 'application/json'],
+    ['a form that is no form', 400, 'hello', 'multipart/form-data'],
+    ['a raw body that is too large', 413, Buffer.alloc(300_000), 'image/png'],
+  ])('%s is refused with %d', async (_what, status, body, type) => {
+    const answer = await fetch(web.url, { method: 'POST', body, headers: { 'content-type': type } });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('imgrec-id')).toMatch(/^[a-z2-7]{26}$/);
+  });
+
+  test('more than max-pixels is refused from the header alone', async () => {
+    // IHDR of a PNG of 16,000 x 16,000 pixels (PNG specification, 11.2.2).
+    const header = Buffer.from('89504e470d0a1a0a0000000d4948445200003e8000003e800802000000', 'hex');
+    const answer = await fetch(web.url, { method: 'POST', body: form('myfile', header, 'bomb.png') });
+    expect(answer.status).toBe(413);
+  });
+
+  test('what the worker cannot decode is a 422 with the reason', async () => {
+    const answer = await fetch(web.url, { method: 'POST', body: form('myfile', cat, 'broken.jpg') });
+    expect(answer.status).toBe(422);
+    expect(await answer.text()).toContain('cut off');
+  });
+
+  test('a hundred at once are each answered once', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const answer = await fetch(web.url, { method: 'POST', body: form('myfile', cat, 'cat.jpg') });
+        await answer.text();
+        return { status: answer.status, id: answer.headers.get('imgrec-id') };
+      }),
+    );
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+    expect(new Set(answers.map(({ id }) => id)).size).toBe(100);
+  });
+
+  test('when its reply queue has gone, it makes another and answers old waiters from the store', async () => {
+    const { sqs, names } = own.cluster;
+    const [queue] = await sqs.list(names.replyPrefix);
+    await sqs.destroy(queue ?? '');
+    const answer = await fetch(web.url, { method: 'POST', body: form('myfile', cat, 'cat.jpg') });
+    expect([answer.status, await answer.text()]).toEqual([200, 'tabby cat']);
+    const after = await sqs.list(names.replyPrefix);
+    expect(after).toHaveLength(1);
+    expect(after).not.toContain(queue);
+  });
+});
+
+describe('a web tier in trouble', () => {
+  let own: TestCluster;
+  beforeAll(async () => {
+    own = await startTestCluster();
+  });
+
+  test('answers 504 when no answer comes in time, and the result can be fetched when it does', async () => {
+    const web = await startWeb(own, { waitSeconds: 0.3 });
+    const answer = await fetch(web.url, { method: 'POST', body: form('myfile', cat, 'cat.jpg') });
+    const id = answer.headers.get('imgrec-id') ?? '';
+    expect(answer.status).toBe(504);
+    expect((await fetch(`${web.url}/v1/results/${id}`)).status).toBe(404);
+    const worker = startWorker(own, () => ({}));
+    while ((await fetch(`${web.url}/v1/results/${id}`)).status !== 200) await systemClock.sleep(20);
+    await worker.stop();
+    await web.stop();
+  });
+
+  test('"Prefer: wait=N" shortens the wait', async () => {
+    const web = await startWeb(own, { waitSeconds: 60 });
+    const answer = await fetch(web.url, {
+      method: 'POST',
+      body: form('myfile', cat, 'cat.jpg'),
+      headers: { prefer: 'respond-async, wait=1' },
+    });
+    expect(answer.status).toBe(504);
+    await web.stop();
+  });
+
+  test('deletes its reply queue and its report when it stops', async () => {
+    const web = await startWeb(own);
+    const { sqs, s3, names } = own.cluster;
+    expect(await sqs.list(names.replyPrefix)).toHaveLength(1);
+    expect(await s3.list(names.opsBucket, 'web/')).toHaveLength(1);
+    await web.stop();
+    expect(await sqs.list(names.replyPrefix)).toEqual([]);
+    expect(await s3.list(names.opsBucket, 'web/')).toEqual([]);
+  });
+
+  test('sweeps reply queues that have no report at its start, and no others', async () => {
+    const { sqs, s3, names } = own.cluster;
+    await sqs.create(names.replies('orphan'), {}, {});
+    await sqs.create(names.replies('alive'), {}, {});
+    await s3.put(names.opsBucket, 'web/alive.json', '{}', 'application/json');
+    const web = await startWeb(own);
+    while ((await sqs.list(names.replyPrefix)).includes(names.replies('orphan'))) await systemClock.sleep(10);
+    expect(await sqs.list(names.replyPrefix)).toContain(names.replies('alive'));
+    await web.stop();
+  });
+
+  test('a client that leaves leaves no waiter behind', async () => {
+    const web = await startWeb(own);
+    const { hostname, port } = new URL(web.url);
+    const waiting = async () =>
+      ((await (await fetch(`${web.url}/healthz`)).json()) as { waiting: number }).waiting;
+    const leaving = httpRequest({
+      hostname,
+      port,
+      method: 'POST',
+      headers: { 'content-type': 'image/jpeg' },
+    });
+    leaving.on('error', () => {});
+    leaving.end(cat);
+    while ((await waiting()) !== 1) await systemClock.sleep(5);
+    leaving.destroy();
+    while ((await waiting()) !== 0) await systemClock.sleep(5);
+    await web.stop();
+  });
+
+  test('answers 503 with Retry-After while the cloud is down', async () => {
+    const web = await startWeb(own);
+    await own.close();
+    const answer = await fetch(web.url, { method: 'POST', body: form('myfile', cat, 'cat.jpg') });
+    expect(answer.status).toBe(503);
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    await web.stop();
+  });
+});
