@@ -7,8 +7,6 @@ import {
 import { type Connection, clientConfig } from './connection.ts';
 import { calling, cloudError, codeOf } from './errors.ts';
 
-export type Ssm = ReturnType<typeof createSsm>;
-
 /** SSM parameters in our words. All throw CloudError. */
 export const createSsm = (connection: Connection) => {
   const client = new SSMClient(clientConfig(connection));
