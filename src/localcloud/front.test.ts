@@ -215,3 +215,12 @@ test('dots in a path reach a key of that name, not another bucket', async () => 
   const notUtf8 = await send({ service: 's3', method: 'PUT', target: '/b/k', wireTarget: '/b/%ff' });
   expect(notUtf8.status).toBe(400);
 });
+
+test('metadata beyond ASCII comes back byte for byte', async () => {
+  const at = (method: string, headers = {}) =>
+    send({ service: 's3', method, target: '/meta-bucket/k', headers });
+  await send({ service: 's3', method: 'PUT', target: '/meta-bucket' });
+  const put = await at('PUT', { 'x-amz-meta-a': 'caf\u00e9' });
+  expect(put.status).toBe(200);
+  expect((await at('GET')).headers['x-amz-meta-a']).toBe('caf\u00e9');
+});

@@ -4,6 +4,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -94,7 +95,8 @@ test('a file that is cut, foreign or in the wrong place is not an object', () =>
     readFileSync(path.join(entry.parentPath, entry.name), 'utf8').includes('"cut"'),
   );
   if (!cut) throw new Error('no file holds the key');
-  truncateSync(path.join(cut.parentPath, cut.name), 60);
+  const file = path.join(cut.parentPath, cut.name);
+  truncateSync(file, statSync(file).size - 1);
   mkdirSync(path.join(folder, 'zz'));
   writeFileSync(path.join(folder, 'zz', 'foreign'), 'no header');
   writeFileSync(
