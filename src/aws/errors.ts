@@ -6,6 +6,8 @@ export class CloudError extends ImgrecError {
   readonly code: string;
   /** Nobody answered, or the service is in trouble: the same call may succeed later. */
   readonly transient: boolean;
+  /** HTTP status, when there was an answer. */
+  readonly status: number | undefined;
 
   constructor(operation: string, code: string, transient: boolean, cause: unknown, hint?: string) {
     const reason = cause instanceof Error && cause.message !== '' ? cause.message : code;
@@ -17,6 +19,7 @@ export class CloudError extends ImgrecError {
     this.name = 'CloudError';
     this.code = code;
     this.transient = transient;
+    this.status = statusOf(cause);
   }
 }
 

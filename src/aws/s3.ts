@@ -24,11 +24,7 @@ const conflictAttempts = 8;
 const isConflict = (error: unknown) =>
   error instanceof CloudError && error.code === 'ConditionalRequestConflict';
 
-/** Without s3:ListBucket, S3 answers 403 instead of 404 for a key that is not there. */
-const isAbsent = (error: unknown) => {
-  const status = statusOf(error);
-  return status === 404 ? codeOf(error) !== 'NoSuchBucket' : status === 403 && codeOf(error) === 'Forbidden';
-};
+const isAbsent = (error: unknown) => statusOf(error) === 404 && codeOf(error) !== 'NoSuchBucket';
 
 export type S3 = ReturnType<typeof createS3>;
 
@@ -92,13 +88,21 @@ export const createS3 = (connection: Connection, account: string) => {
       }
     },
 
-    /** @returns undefined when there is no such object. */
-    get: async (bucket: string, key: string): Promise<Buffer | undefined> => {
+    /**
+     * @param options.deniedIsAbsent takes a 403 for "no such object": without s3:ListBucket, S3 answers so.
+     * @returns undefined when there is no such object.
+     */
+    get: async (
+      bucket: string,
+      key: string,
+      options: { readonly deniedIsAbsent?: boolean } = {},
+    ): Promise<Buffer | undefined> => {
       try {
         const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, ...owner }));
         return Buffer.from((await Body?.transformToByteArray()) ?? new Uint8Array());
       } catch (error) {
-        if (isAbsent(error) || codeOf(error) === 'NoSuchKey') return undefined;
+        const denied = options.deniedIsAbsent === true && statusOf(error) === 403;
+        if (denied || isAbsent(error)) return undefined;
         throw cloudError(`get ${key} from bucket ${bucket}`, error);
       }
     },

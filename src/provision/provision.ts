@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Connection } from '../aws/connection.ts';
-import { clusterNames } from '../aws/names.ts';
+import { CloudError } from '../aws/errors.ts';
+import { clusterNames, tagKeys } from '../aws/names.ts';
 import { createS3 } from '../aws/s3.ts';
 import { type BucketAspect, createS3Buckets, type S3Buckets } from '../aws/s3-buckets.ts';
 import { createSqs, type Sqs } from '../aws/sqs.ts';
@@ -92,7 +93,16 @@ export const provision = async (
   /** The install id is made once: whoever writes install.json first decides it, and it needs the ops bucket. */
   const installId = async (): Promise<string> => {
     const read = async () => {
-      const content = await s3.get(names.opsBucket, installKey);
+      let content: Buffer | undefined;
+      try {
+        content = await s3.get(names.opsBucket, installKey);
+      } catch (error) {
+        // Whoever may configure the bucket need not be allowed to read its objects; its tags say the same.
+        if (!(error instanceof CloudError) || error.status !== 403) throw error;
+        const { tags } = await buckets.read(names.opsBucket);
+        if (tags[tagKeys.cluster] === names.cluster && tags[tagKeys.install]) return tags[tagKeys.install];
+        throw error;
+      }
       if (content === undefined) return undefined;
       const parsed = installFile.safeParse(JSON.parse(content.toString()));
       if (parsed.success) return parsed.data.installId;

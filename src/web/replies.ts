@@ -38,7 +38,7 @@ const firstLookMs = 5_000;
 
 /** The stored result of a job; undefined when there is none (yet). Throws CloudError. */
 export const storedResult = async (cluster: Cluster, id: string): Promise<JobResult | undefined> => {
-  const body = await cluster.s3.get(cluster.names.outputBucket, resultKey(id));
+  const body = await cluster.s3.get(cluster.names.outputBucket, resultKey(id), { deniedIsAbsent: true });
   if (body === undefined) return undefined;
   const decoded = decodeResult(body.toString());
   return decoded.kind === 'ok' ? decoded.value : undefined;

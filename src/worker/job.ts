@@ -102,7 +102,7 @@ export const runJob = async (options: JobOptions, lease: Lease): Promise<Ending>
   const isExpired = () => request.budgetMs !== undefined && ageMs() > request.budgetMs;
 
   const stored = async (): Promise<JobResult | undefined> => {
-    const body = await s3.get(names.outputBucket, resultKey(id));
+    const body = await s3.get(names.outputBucket, resultKey(id), { deniedIsAbsent: true });
     if (body === undefined) return undefined;
     const result = decodeResult(body.toString());
     return result.kind === 'ok' ? result.value : undefined;
