@@ -89,7 +89,11 @@ export const createFront = ({ services, verifier, log }: FrontOptions) => {
         signal: () => {
           const controller = new AbortController();
           if (response.destroyed) controller.abort();
-          else response.once('close', () => controller.abort());
+          else
+            response.once('close', () => {
+              // 'close' also follows an answer that was sent, where an abort would only cost an exception object.
+              if (!response.writableFinished) controller.abort();
+            });
           return controller.signal;
         },
       };
