@@ -74,7 +74,7 @@ export const defaultLimits: CallLimits = { requestTimeoutMs: 10_000, maxAttempts
 /** A long poll answers after up to 20 s: its client waits longer than that, and leaves retries to the poll loop. */
 export const longPollLimits: CallLimits = { requestTimeoutMs: 30_000, maxAttempts: 1 };
 
-const connectionTimeoutMs = 3_000;
+export const connectionTimeoutMs = 3_000;
 
 // The SDK prints a note about future Node versions on stderr at every start; package.json says which Node this needs.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';

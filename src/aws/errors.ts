@@ -44,6 +44,12 @@ const networkCodes = new Set([
   'RequestTimeout',
   'RequestTimeoutException',
   'AbortError',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_SOCKET',
+  'UND_ERR_DESTROYED',
+  'UND_ERR_CLOSED',
 ]);
 const throttles = new Set([
   'RequestThrottled',
@@ -82,6 +88,11 @@ const systemCodeOf = (error: unknown): string | undefined =>
     ? (error as SdkShape).code
     : undefined;
 
+/** An answer after which the same call may succeed: the service is throttling or in trouble. */
+export const isTransient = (code: string | undefined, status: number | undefined): boolean =>
+  (code !== undefined && (throttles.has(code) || networkCodes.has(code))) ||
+  (status !== undefined && status >= 500);
+
 /** Turns whatever an SDK call threw into a CloudError; `operation` says what was being done, in our words. */
 export const cloudError = (operation: string, error: unknown): CloudError => {
   if (error instanceof CloudError) return error;
@@ -89,7 +100,7 @@ export const cloudError = (operation: string, error: unknown): CloudError => {
   const system = systemCodeOf(error);
   const status = statusOf(error);
   const unreachable = networkCodes.has(code) || (system !== undefined && networkCodes.has(system));
-  const transient = unreachable || throttles.has(code) || (status !== undefined && status >= 500);
+  const transient = unreachable || isTransient(code, status);
   const hint = credentialProblems.has(code)
     ? 'check the AWS credentials, or use --local for the local cloud'
     : unreachable
@@ -101,6 +112,19 @@ export const cloudError = (operation: string, error: unknown): CloudError => {
     transient,
     error,
     hint,
+  );
+};
+
+/** A CloudError for an answer that no SDK has turned into an exception. */
+export const refusedCall = (
+  operation: string,
+  response: { readonly status: number; readonly code: string | undefined },
+): CloudError => {
+  const { status } = response;
+  const code = response.code ?? `HTTP ${status}`;
+  return cloudError(
+    operation,
+    Object.assign(new Error(code), { name: code, $metadata: { httpStatusCode: status } }),
   );
 };
 

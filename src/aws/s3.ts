@@ -8,8 +8,15 @@ import {
 } from '@aws-sdk/client-s3';
 import { systemClock } from '../clock.ts';
 import { type BackoffLimits, retry } from '../retry.ts';
-import { type Connection, clientConfig } from './connection.ts';
-import { CloudError, cloudError, codeOf, statusOf } from './errors.ts';
+import { type Connection, clientConfig, defaultLimits } from './connection.ts';
+import {
+  createDirectCaller,
+  type DirectCaller,
+  type DirectRequest,
+  originOf,
+  type SentRequest,
+} from './direct.ts';
+import { CloudError, calling, cloudError, codeOf, refusedCall, statusOf } from './errors.ts';
 
 export interface StoredObject {
   readonly key: string;
@@ -28,46 +35,108 @@ const isAbsent = (error: unknown) => statusOf(error) === 404 && codeOf(error) !=
 
 export type S3 = ReturnType<typeof createS3>;
 
+interface PutOptions {
+  readonly contentType: string;
+  /** Only if the key is free. */
+  readonly once: boolean;
+  readonly sha256?: string | undefined;
+}
+
+export interface S3Options {
+  /** Sends puts and gets without the SDK once it has shown the way. */
+  readonly direct?: boolean;
+}
+
+/** RFC 3986: everything but unreserved characters, and the slashes that separate segments. */
+const encodeKey = (key: string): string =>
+  encodeURIComponent(key)
+    .replaceAll('%2F', '/')
+    .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+
+/** Tells the direct caller where the SDK sends requests for a bucket. */
+const learnRoutes = (client: S3Client, direct: DirectCaller): void => {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const { Bucket, Key } = args.input as { readonly Bucket?: string; readonly Key?: string };
+      const request = args.request as SentRequest;
+      const suffix = `/${encodeKey(Key ?? '')}`;
+      if (Bucket !== undefined && Key !== undefined && request.path.endsWith(suffix))
+        direct.learn(Bucket, { origin: originOf(request), basePath: request.path.slice(0, -suffix.length) });
+      return next(args);
+    },
+    { step: 'finalizeRequest', priority: 'low', name: 'learnRoutes' },
+  );
+};
+
 /** S3 objects in our words. Every call names the account that must own the bucket. All throw CloudError. */
-export const createS3 = (connection: Connection, account: string) => {
-  const client = new S3Client({
-    ...clientConfig(connection),
-    forcePathStyle: connection.pathStyle,
-  });
+export const createS3 = (connection: Connection, account: string, options: S3Options = {}) => {
+  const client = new S3Client({ ...clientConfig(connection), forcePathStyle: connection.pathStyle });
   const owner = { ExpectedBucketOwner: account };
+  const ownerHeader = { 'x-amz-expected-bucket-owner': account };
+  const direct = createDirectCaller({
+    service: 's3',
+    limits: defaultLimits,
+    credentials: () => client.config.credentials(),
+    region: () => client.config.region(),
+  });
+  if (options.direct ?? true) learnRoutes(client, direct);
+
+  const directly = async (operation: string, bucket: string, request: DirectRequest) => {
+    try {
+      return await direct.call(bucket, request);
+    } catch (error) {
+      throw cloudError(operation, error);
+    }
+  };
+
+  const putThroughSdk = (bucket: string, key: string, body: Uint8Array | string, write: PutOptions) =>
+    calling(`put ${key} into bucket ${bucket}`, () =>
+      client.send(
+        new PutObjectCommand({
+          Bucket: bucket,
+          Key: key,
+          Body: body,
+          ContentType: write.contentType,
+          ...(write.once ? { IfNoneMatch: '*' } : {}),
+          ...owner,
+        }),
+      ),
+    );
 
   const put = async (
     bucket: string,
     key: string,
     body: Uint8Array | string,
-    contentType: string,
-    condition: { readonly IfNoneMatch?: string } = {},
+    write: PutOptions,
   ): Promise<void> => {
     const operation = `put ${key} into bucket ${bucket}`;
-    await retry(
-      async () => {
-        try {
-          await client.send(
-            new PutObjectCommand({
-              Bucket: bucket,
-              Key: key,
-              Body: body,
-              ContentType: contentType,
-              ...condition,
-              ...owner,
-            }),
-          );
-        } catch (error) {
-          throw cloudError(operation, error);
-        }
-      },
-      { attempts: conflictAttempts, clock: systemClock, limits: conflictBackoff, retryable: isConflict },
-    );
+    const attempt = async () => {
+      const response = await directly(operation, bucket, {
+        method: 'PUT',
+        path: `/${encodeKey(key)}`,
+        headers: {
+          ...ownerHeader,
+          'content-type': write.contentType,
+          ...(write.once ? { 'if-none-match': '*' } : {}),
+        },
+        body,
+        payloadSha256: write.sha256,
+      });
+      if (response === undefined) await putThroughSdk(bucket, key, body, write);
+      else if (response.status !== 200) throw refusedCall(operation, response);
+    };
+    await retry(attempt, {
+      attempts: conflictAttempts,
+      clock: systemClock,
+      limits: conflictBackoff,
+      retryable: isConflict,
+    });
   };
 
   return {
-    put: (bucket: string, key: string, body: Uint8Array | string, contentType: string) =>
-      put(bucket, key, body, contentType),
+    /** @param sha256 of the body in hexadecimal, when it is known anyway */
+    put: (bucket: string, key: string, body: Uint8Array | string, contentType: string, sha256?: string) =>
+      put(bucket, key, body, { contentType, once: false, sha256 }),
 
     /**
      * Writes only if the key is free.
@@ -80,7 +149,7 @@ export const createS3 = (connection: Connection, account: string) => {
       contentType: string,
     ): Promise<'written' | 'exists'> => {
       try {
-        await put(bucket, key, body, contentType, { IfNoneMatch: '*' });
+        await put(bucket, key, body, { contentType, once: true });
         return 'written';
       } catch (error) {
         if (error instanceof CloudError && error.code === 'PreconditionFailed') return 'exists';
@@ -97,13 +166,25 @@ export const createS3 = (connection: Connection, account: string) => {
       key: string,
       options: { readonly deniedIsAbsent?: boolean } = {},
     ): Promise<Buffer | undefined> => {
+      const operation = `get ${key} from bucket ${bucket}`;
+      const response = await directly(operation, bucket, {
+        method: 'GET',
+        path: `/${encodeKey(key)}`,
+        headers: ownerHeader,
+      });
+      if (response !== undefined) {
+        if (response.status === 200) return response.body;
+        if (response.status === 404 && response.code !== 'NoSuchBucket') return undefined;
+        if (response.status === 403 && options.deniedIsAbsent === true) return undefined;
+        throw refusedCall(operation, response);
+      }
       try {
         const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, ...owner }));
         return Buffer.from((await Body?.transformToByteArray()) ?? new Uint8Array());
       } catch (error) {
         const denied = options.deniedIsAbsent === true && statusOf(error) === 403;
         if (denied || isAbsent(error)) return undefined;
-        throw cloudError(`get ${key} from bucket ${bucket}`, error);
+        throw cloudError(operation, error);
       }
     },
 
@@ -153,6 +234,9 @@ export const createS3 = (connection: Connection, account: string) => {
       return objects;
     },
 
-    close: () => client.destroy(),
+    close: () => {
+      client.destroy();
+      direct.close();
+    },
   };
 };

@@ -62,7 +62,7 @@ export const submit = async (
   const settled = new AbortController();
   const reply = replies.wait(id, waitMs, AbortSignal.any([signal, settled.signal]));
   try {
-    await cluster.s3.put(cluster.names.inputBucket, image.key, upload.bytes, image.type);
+    await cluster.s3.put(cluster.names.inputBucket, image.key, upload.bytes, image.type, image.sha256);
     await options.requests.add(
       encode({
         v: contractVersion,
