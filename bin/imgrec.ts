@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { run } from '../commands/program.ts';
-import { processSignal } from '../commands/signals.ts';
+import { processSignal, survivesClosedPipes } from '../commands/signals.ts';
 
+survivesClosedPipes();
 const notify = process.send?.bind(process);
 process.exitCode = await run({
   argv: process.argv.slice(2),

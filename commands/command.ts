@@ -1,12 +1,15 @@
 import type { SettingKey, Settings } from '../src/config/settings.ts';
 import type { ExitCode } from '../src/errors.ts';
-import type { Output } from '../src/output.ts';
+import type { Output, OutputStream } from '../src/output.ts';
 
 /** What a command gets besides its settings. */
 export interface CommandContext {
   /** Aborts at the first SIGINT, SIGTERM, or when the process that started this one has gone. */
   readonly signal: AbortSignal;
   readonly output: Output;
+  /** Where a service's log goes. */
+  readonly stderr: OutputStream;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Positional arguments, as typed. */
   readonly operands: readonly string[];
   readonly workingFolder: string;
@@ -15,7 +18,10 @@ export interface CommandContext {
     readonly file: string | undefined;
     readonly values: Settings;
   };
-  /** Tells the user, and a supervisor if there is one, that the service now answers. */
+  /**
+   * Tells the user, and a supervisor if there is one, that the service now answers. With --json, `details` is the one object
+   * that a service prints, under the schema of its command.
+   */
   ready(text: string, details?: Readonly<Record<string, unknown>>): void;
 }
 
@@ -43,6 +49,6 @@ export interface Command {
     Partial<Record<SettingKey, { readonly flag: string; readonly convert?: (text: string) => string }>>
   >;
   readonly examples: readonly [Example, Example, ...Example[]];
-  /** A service prints its own lines and may return nothing. */
+  /** A service says when it is `ready` and returns nothing. */
   run(settings: Settings, context: CommandContext): Promise<CommandResult | undefined>;
 }

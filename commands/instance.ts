@@ -9,18 +9,32 @@ import { worker } from './worker.ts';
 
 const assignment = z.object({ v: z.literal(1), role: z.enum(['worker']), cluster: z.string() });
 
+const parseJson = (text: string | undefined): unknown => {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return undefined;
+  }
+};
+
 /** The launched machine's own start: user data says what it is, the cluster's settings parameter says how. */
 export const instance: Command = {
   name: 'instance',
   summary: "Start what this machine's user data says (called by the launcher, not by people)",
   settings: [],
   examples: [
-    { does: 'with the user data line in the environment', line: 'imgrec instance' },
-    { does: 'more of what it does', line: 'imgrec instance --verbose' },
+    {
+      does: 'a worker, by hand, as the local cloud would launch it',
+      line: `IMGREC_USER_DATA='{"v":1,"role":"worker","cluster":"imgrec"}' imgrec instance --local`,
+    },
+    {
+      does: 'the same for a cluster of another name, saying more of what it does',
+      line: `IMGREC_USER_DATA='{"v":1,"role":"worker","cluster":"demo"}' imgrec instance --local --verbose`,
+    },
   ],
   run: async (settings, context) => {
-    const line = process.env['IMGREC_USER_DATA'];
-    const parsed = assignment.safeParse(line === undefined ? undefined : JSON.parse(line));
+    const { environment } = context;
+    const parsed = assignment.safeParse(parseJson(environment['IMGREC_USER_DATA']));
     if (!parsed.success)
       throw usageError(
         'IMGREC_USER_DATA does not say what this instance is',
@@ -36,8 +50,13 @@ export const instance: Command = {
           hint: 'run "imgrec provision" first',
           exitCode: exitCodes.cloud,
         });
+      const file = z.record(z.string(), z.unknown()).safeParse(parseJson(stored));
+      if (!file.success)
+        throw new ImgrecError(`parameter ${settingsParameter} does not hold settings`, {
+          hint: 'run "imgrec provision" to write it anew',
+        });
       const resolved = resolveSettings(
-        { flags: { cluster }, environment: process.env, file: JSON.parse(stored) as Record<string, unknown> },
+        { flags: { cluster }, environment, file: file.data },
         settingsParameter,
       );
       return await worker.run(resolved.values, { ...context, resolved });

@@ -1,7 +1,7 @@
 import { Command as Commander, CommanderError, Option } from 'commander';
 import { readSettingsFile, resolveSettings } from '../src/config/resolve.ts';
 import { type SettingKey, settings } from '../src/config/settings.ts';
-import { type ExitCode, exitCodes, ImgrecError, usageError } from '../src/errors.ts';
+import { type ExitCode, exitCodes, ImgrecError, messageOf, usageError } from '../src/errors.ts';
 import { createOutput, type OutputStream } from '../src/output.ts';
 import { version } from '../src/package.ts';
 import type { Command } from './command.ts';
@@ -36,7 +36,7 @@ export interface Invocation {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
   readonly signal: AbortSignal;
-  /** Where a supervisor that started this process hears that it is ready. */
+  /** Where a supervisor that started this process hears that it is ready, or why it failed. */
   readonly notify?: (message: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -145,11 +145,14 @@ export const run = async (invocation: Invocation): Promise<ExitCode> => {
       const result = await command.run(resolved.values, {
         signal,
         output,
+        stderr,
+        environment,
         operands,
         workingFolder: invocation.workingFolder,
         resolved,
         ready: (text, details = {}) => {
           output.info(text);
+          if (json) output.result(JSON.stringify({ schema: `imgrec.${command.name}/1`, ...details }));
           invocation.notify?.({ type: 'ready', ...details });
         },
       });
@@ -165,6 +168,9 @@ export const run = async (invocation: Invocation): Promise<ExitCode> => {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     output.error(error);
+    // The supervisor shows this instead of the log that stderr goes to.
+    const hint = error instanceof ImgrecError && error.hint !== undefined ? { hint: error.hint } : {};
+    invocation.notify?.({ type: 'failed', message: messageOf(error), ...hint });
     return error instanceof ImgrecError ? error.exitCode : exitCodes.failed;
   }
 };

@@ -31,14 +31,14 @@ export const serve: Command = {
       line: 'imgrec serve --local --port 8000 --reply stem:label',
     },
   ],
-  run: async (settings, { signal, ready, workingFolder }) => {
+  run: async (settings, { signal, ready, workingFolder, stderr }) => {
     const { host } = settings;
     if (!isLoopback(host) && !settings.public)
       throw usageError(
         `--host ${host} can be reached from other machines`,
         'add --public if that is what you want',
       );
-    const log = serviceLog(settings);
+    const log = serviceLog(settings, { stderr });
     const cluster = await waitForCluster(connect(settings, workingFolder), log, signal);
     if (cluster === undefined) return undefined;
     try {

@@ -5,10 +5,13 @@ import { systemClock } from '../src/clock.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { createLog, type Log } from '../src/log.ts';
 import { backoffMs } from '../src/retry.ts';
+import type { CommandContext } from './command.ts';
 
 /** The log of a service, on stderr. */
-export const serviceLog = (settings: Pick<Settings, 'quiet' | 'verbose'>): Log =>
-  createLog({ stderr: process.stderr, quiet: settings.quiet, verbose: settings.verbose });
+export const serviceLog = (
+  { quiet, verbose }: Pick<Settings, 'quiet' | 'verbose'>,
+  { stderr }: Pick<CommandContext, 'stderr'>,
+): Log => createLog({ stderr, quiet, verbose });
 
 /**
  * Opens the cluster, and waits for a cloud that cannot be reached: a service may start before what it needs.

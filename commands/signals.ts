@@ -13,10 +13,26 @@ export const processSignal = (): AbortSignal => {
     controller.abort(name);
   };
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop(name));
-  if (process.channel) {
+  if (process.send) {
+    // It may have closed while this program was being loaded: then there will be no event any more.
+    if (!process.connected) process.exit(1);
     process.once('disconnect', () => process.exit(1));
     // The channel must not keep a finished command alive.
-    process.channel.unref();
+    process.channel?.unref();
   }
   return controller.signal;
+};
+
+/**
+ * `imgrec config | head -1` closes our stdout before we are done: that ends the command, silently and as shells expect
+ * (128 + SIGPIPE). A closed stderr only means that nobody reads the log any more.
+ */
+export const survivesClosedPipes = (): void => {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(141);
+  });
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
 };

@@ -33,8 +33,8 @@ export const worker: Command = {
       line: 'imgrec worker --local --classifiers 1 --visibility 15',
     },
   ],
-  run: async (settings, { signal, ready, workingFolder, output }) => {
-    const log = serviceLog(settings);
+  run: async (settings, { signal, ready, workingFolder, output, stderr, environment }) => {
+    const log = serviceLog(settings, { stderr });
     const model = await loadConfiguredModel(settings, workingFolder);
     const pool = createClassifierPool({
       model,
@@ -46,12 +46,15 @@ export const worker: Command = {
     try {
       if (cluster === undefined) return undefined;
       await pool.ready();
-      ready(`classifying with ${model.name} in ${pool.size} processes`);
+      ready(`classifying with ${model.name} in ${pool.size} processes`, {
+        model: model.name,
+        classifiers: pool.size,
+      });
       const totals = await runWorker({
         cluster,
         pool,
         model,
-        name: process.env['IMGREC_INSTANCE_ID'] ?? `${hostname()}-${process.pid}`,
+        name: environment['IMGREC_INSTANCE_ID'] ?? `${hostname()}-${process.pid}`,
         visibilitySeconds: settings.visibilitySeconds,
         maxReceives: settings.maxReceives,
         pollWaitSeconds: settings.pollWaitSeconds,

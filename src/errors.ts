@@ -23,7 +23,7 @@ export interface ErrorDetails {
 
 /**
  * An error whose message is meant for the user. One handler at the edge prints `error: …` and `hint: …`.
- * Anything else that reaches that handler is a defect and is printed with its stack.
+ * Anything else that reaches that handler is a defect, or a machine in trouble: --verbose shows its stack.
  */
 export class ImgrecError extends Error {
   readonly hint: string | undefined;

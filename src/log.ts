@@ -12,7 +12,7 @@ export const createLog = (options: {
 }): Log =>
   pino(
     {
-      level: options.verbose ? 'debug' : options.quiet ? 'warn' : 'info',
+      level: options.verbose ? 'debug' : options.quiet ? 'error' : 'info',
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
     },

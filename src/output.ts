@@ -49,10 +49,11 @@ export const createOutput = (options: OutputOptions): Output => {
     error: (error) => {
       line(stderr, `error: ${messageOf(error)}`);
       if (error instanceof ImgrecError && error.hint !== undefined) line(stderr, `hint: ${error.hint}`);
-      // A stack is for defects of imgrec itself; for expected errors only where asked for.
-      const showStack = options.verbose || !(error instanceof ImgrecError);
-      for (let cause = error; showStack && cause instanceof Error; cause = cause.cause)
-        line(stderr, cause.stack ?? '');
+      if (!options.verbose) {
+        if (!(error instanceof ImgrecError)) line(stderr, 'hint: --verbose shows where this happened');
+        return;
+      }
+      for (let cause = error; cause instanceof Error; cause = cause.cause) line(stderr, cause.stack ?? '');
     },
     progress: async (text) => {
       // A terminal that says it has no columns (script(1), some CI) makes a spinner redraw without end.
