@@ -8,7 +8,6 @@ import { systemClock } from '../src/clock.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { type DevCluster, startDevCluster } from '../src/dev/dev-cluster.ts';
 import { type ExitCode, exitCodes, usageError } from '../src/errors.ts';
-import type { Output } from '../src/output.ts';
 import type { Command, CommandContext, CommandResult } from './command.ts';
 
 /** The port of the course project's web tier, which its load generators take for granted. */
@@ -65,7 +64,7 @@ const measure = async (
 /** Runs `act` with a cluster that is started at its first use and gone, with its state folder, afterwards. */
 const withTemporaryCluster = async <T>(
   settings: Settings,
-  output: Output,
+  { output, signal }: CommandContext,
   act: (target: () => Promise<URL>) => Promise<T>,
 ): Promise<T> => {
   const stateFolder = await mkdtemp(path.join(tmpdir(), 'imgrec-bench-'));
@@ -79,11 +78,12 @@ const withTemporaryCluster = async <T>(
         workers: settings.workers,
         retentionSeconds: settings.retentionSeconds,
         visibilitySeconds: settings.visibilitySeconds,
+        graceSeconds: settings.graceSeconds,
         workerSettings: {},
         clock: systemClock,
         say: output.info,
+        signal,
       });
-      await cluster.workersReady();
       return new URL(cluster.url ?? '');
     });
   } finally {
@@ -133,7 +133,7 @@ export const bench: Command = {
     if (settings.dev) {
       if (url !== undefined)
         throw usageError('--dev and --url are both given', '--dev starts a web tier of its own');
-      return withTemporaryCluster(settings, context.output, (target) => measure(settings, context, target));
+      return withTemporaryCluster(settings, context, (target) => measure(settings, context, target));
     }
     if (url === undefined)
       throw usageError(

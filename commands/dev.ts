@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { aborted, systemClock } from '../src/clock.ts';
 import { type DevCluster, startDevCluster } from '../src/dev/dev-cluster.ts';
+import { loadConfiguredModel } from '../src/model/configured.ts';
 import { workerSettingsOf } from '../src/provision/worker-settings.ts';
 import type { Command } from './command.ts';
 import { workerSettings } from './worker.ts';
@@ -17,30 +18,37 @@ export const dev: Command = {
   ],
   run: async (settings, { signal, output, ready, workingFolder, resolved }) => {
     const stateFolder = path.resolve(workingFolder, settings.state);
+    // A model that cannot be read is refused here and now, not in the logs of workers that do not start.
+    if (settings.only === undefined) await loadConfiguredModel(settings, workingFolder);
     const serveArgs = [
       ...['--wait', String(settings.waitSeconds), '--reply', settings.reply, '--top', String(settings.top)],
       ...['--max-image-bytes', String(settings.maxImageBytes), '--max-pixels', String(settings.maxPixels)],
+      ...['--grace', String(settings.graceSeconds)],
     ];
-    let cluster: DevCluster | undefined;
-    // The second signal ends this process at once; the parts then see their channels close and end too.
-    cluster = await startDevCluster({
-      cluster: settings.cluster,
-      stateFolder,
-      ...(settings.only === 'cloud' ? {} : { serve: { port: settings.port, args: serveArgs } }),
-      workers: settings.workers,
-      retentionSeconds: settings.retentionSeconds,
-      visibilitySeconds: settings.visibilitySeconds,
-      workerSettings: workerSettingsOf(resolved),
-      clock: systemClock,
-      say: output.info,
-    });
+    let cluster: DevCluster;
+    try {
+      cluster = await startDevCluster({
+        cluster: settings.cluster,
+        stateFolder,
+        ...(settings.only === 'cloud' ? {} : { serve: { port: settings.port, args: serveArgs } }),
+        workers: settings.workers,
+        retentionSeconds: settings.retentionSeconds,
+        visibilitySeconds: settings.visibilitySeconds,
+        graceSeconds: settings.graceSeconds,
+        workerSettings: workerSettingsOf(resolved, workingFolder),
+        clock: systemClock,
+        say: output.info,
+        signal,
+      });
+    } catch (error) {
+      // Ctrl-C before it was ready stops it as well as one after.
+      if (signal.aborted) return undefined;
+      throw error;
+    }
     const { url, endpoint } = cluster;
     if (url === undefined)
       ready(`local cloud at ${endpoint}; use it with --local (Ctrl-C stops it)`, { endpoint });
-    else {
-      await cluster.workersReady();
-      ready(`ready: ${url} (Ctrl-C stops the cluster)`, { url, endpoint });
-    }
+    else ready(`ready: ${url} (Ctrl-C stops the cluster)`, { url, endpoint });
     await aborted(signal);
     output.info('draining; Ctrl-C again stops at once');
     await cluster.stop();

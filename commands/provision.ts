@@ -20,7 +20,7 @@ export const provision: Command = {
       {
         retentionSeconds: settings.retentionSeconds,
         visibilitySeconds: settings.visibilitySeconds,
-        workerSettings: workerSettingsOf(resolved),
+        workerSettings: workerSettingsOf(resolved, workingFolder),
       },
       (change) => output.info(renderChange(change)),
     );

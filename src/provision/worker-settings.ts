@@ -1,27 +1,43 @@
+import path from 'node:path';
 import { type SettingKey, type Settings, settings } from '../config/settings.ts';
 
 /** Settings that a worker instance takes from whoever provisioned the cluster. */
 const workerKeys = [
   'model',
+  'modelSize',
+  'modelResize',
+  'modelLayout',
+  'modelMean',
+  'modelStd',
+  'modelOutput',
+  'modelLabels',
   'classifiers',
   'jobTimeoutSeconds',
   'maxImageBytes',
   'maxPixels',
   'visibilitySeconds',
   'maxReceives',
+  'pollWaitSeconds',
   'graceSeconds',
 ] as const satisfies SettingKey[];
+
+/** A worker has a working folder of its own, so these say the whole path. */
+const pathKeys: readonly SettingKey[] = ['model', 'modelLabels'];
 
 /**
  * The imgrec.json of this cluster's workers: what was chosen here, and not what is merely this machine's default
  * (the number of cores here says nothing about theirs).
  */
-export const workerSettingsOf = (resolved: {
-  readonly values: Settings;
-  readonly sources: Readonly<Record<SettingKey, string>>;
-}): Readonly<Record<string, unknown>> =>
+export const workerSettingsOf = (
+  resolved: { readonly values: Settings; readonly sources: Readonly<Record<SettingKey, string>> },
+  workingFolder: string,
+): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     workerKeys
       .filter((key) => resolved.sources[key] !== 'default' && resolved.values[key] !== undefined)
-      .map((key) => [settings[key].name, resolved.values[key]]),
+      .map((key) => {
+        const value = resolved.values[key];
+        const isPath = pathKeys.includes(key) && typeof value === 'string';
+        return [settings[key].name, isPath ? path.resolve(workingFolder, value) : value];
+      }),
   );
