@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Cluster } from '../aws/cluster.ts';
 import { tagKeys } from '../aws/names.ts';
@@ -26,6 +27,9 @@ export interface ServeOptions {
   readonly signal: AbortSignal;
   readonly onReady: (port: number) => void;
 }
+
+/** Time to send what is left to say when the grace is over. */
+const lastWordsMs = 1_000;
 
 /** Replies are of no use after this long: whoever waited has been answered from S3 or has left. */
 const replyRetentionSeconds = 3_600;
@@ -65,7 +69,10 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   });
   const { webId } = replies;
   const requests = sqs.sender(names.requests);
-  const app = await createServer({ ...options, requests, replies, counters });
+  const giveUp = new AbortController();
+  // One listener a request that waits.
+  setMaxListeners(0, giveUp.signal);
+  const app = await createServer({ ...options, requests, replies, counters, giveUp: giveUp.signal });
 
   const stopped = new AbortController();
   const reporting = keepReporting(cluster, () => report(webId()), clock, log, stopped.signal);
@@ -81,7 +88,11 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     options.onReady(port);
     await aborted(signal);
     // Closing waits for the requests that run; the grace bounds it.
-    await finishesWithin(app.close(), options.graceSeconds * 1_000, clock);
+    const closing = app.close();
+    if (await finishesWithin(closing, options.graceSeconds * 1_000, clock)) return;
+    giveUp.abort();
+    if (await finishesWithin(closing, lastWordsMs, clock)) return;
+    app.server.closeAllConnections();
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE')
       throw new ImgrecError(`port ${options.port} on ${options.host} is taken`, {

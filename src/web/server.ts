@@ -12,6 +12,8 @@ import { acceptUploads, readUpload } from './upload.ts';
 export interface ServerOptions extends SubmitOptions {
   readonly waitSeconds: number;
   readonly reply: ReplyForm;
+  /** Aborts when nobody may wait any longer: whoever does is told where the result will be. */
+  readonly giveUp: AbortSignal;
 }
 
 /** Fastify ignores these at the top level; in `http` they hold, and Node must look often enough to enforce them. */
@@ -71,15 +73,15 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
       return send(request, reply, problem(id, received.status, 'Not accepted', received.detail));
     }
     const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
-    const answer = await submit(
-      options,
-      id,
-      received.upload,
-      waitMsOf(request, options.waitSeconds),
-      gone.signal,
-    );
-    return send(request, reply, answer);
+    const leave = () => gone.abort();
+    reply.raw.once('close', leave);
+    options.giveUp.addEventListener('abort', leave);
+    try {
+      const waitMs = waitMsOf(request, options.waitSeconds);
+      return send(request, reply, await submit(options, id, received.upload, waitMs, gone.signal));
+    } finally {
+      options.giveUp.removeEventListener('abort', leave);
+    }
   };
 
   app.addHook('onRequest', async (_request, reply) => {
