@@ -1,22 +1,24 @@
 import {
+  type BatchResultErrorEntry,
   ChangeMessageVisibilityBatchCommand,
-  CreateQueueCommand,
   DeleteMessageBatchCommand,
-  DeleteQueueCommand,
-  GetQueueAttributesCommand,
-  ListQueuesCommand,
-  ListQueueTagsCommand,
-  type QueueAttributeName,
+  type Message,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   SendMessageCommand,
-  SetQueueAttributesCommand,
   SQSClient,
-  TagQueueCommand,
 } from '@aws-sdk/client-sqs';
 import { createBatcher } from './batcher.ts';
-import { type Connection, clientConfig, defaultLimits, longPollLimits } from './connection.ts';
-import { CloudError, calling, cloudError, codeOf } from './errors.ts';
+import {
+  type CallLimits,
+  type Connection,
+  clientConfig,
+  defaultLimits,
+  longPollLimits,
+} from './connection.ts';
+import { createDirectCaller, type DirectCaller, originOf, type SentRequest } from './direct.ts';
+import { CloudError, calling, cloudError, refusedCall } from './errors.ts';
+import { createQueueAdministration, missingQueue } from './sqs-queues.ts';
 
 /** One delivery of a message; the handle is good for this delivery only. */
 export interface Delivery {
@@ -34,8 +36,6 @@ export interface Delivery {
   readonly receivedAtMs: number;
 }
 
-export type Attributes = Readonly<Record<string, string>>;
-
 /** SQS's limits on one batch. */
 const batchItems = 10;
 const batchBytes = 1_048_576;
@@ -43,9 +43,6 @@ const batchBytes = 1_048_576;
 /** Nobody waits for a delete, so deletes may wait for company; senders of requests and replies are waited for. */
 const sendLingerMs = 4;
 const deleteLingerMs = 20;
-
-/** AWS's name for a queue that is not there, in either of its protocols. */
-const missingQueue = new Set(['QueueDoesNotExist', 'AWS.SimpleQueueService.NonExistentQueue']);
 
 /** A delivery's handle no longer holds its message: the lease is lost. */
 const lostLease = new Set([
@@ -63,8 +60,11 @@ export const isAccessDenied = (error: unknown): boolean =>
 const chunks = <T>(items: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 
-/** Puts the `Date` header of each response into its metadata, where `receive` finds it. */
-const keepDateHeader = (client: SQSClient): void => {
+/** SQS is one place: queues are named in the body, so one route serves them all. */
+const everywhere = 'sqs';
+
+/** Puts the `Date` header of each response into its metadata, where `receive` finds it, and shows the direct callers the way. */
+const watch = (client: SQSClient, direct: readonly DirectCaller[]): void => {
   client.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
@@ -75,11 +75,25 @@ const keepDateHeader = (client: SQSClient): void => {
     },
     { step: 'deserialize', priority: 'high', name: 'keepDateHeader' },
   );
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const request = args.request as SentRequest;
+      const route = { origin: originOf(request), basePath: request.path.replace(/\/$/, '') };
+      for (const caller of direct) caller.learn(everywhere, route);
+      return next(args);
+    },
+    { step: 'finalizeRequest', priority: 'low', name: 'learnRoute' },
+  );
 };
 
 export interface QueueAddress {
   readonly account: string;
   readonly region: string;
+}
+
+export interface SqsOptions {
+  /** Sends, receives and deletes without the SDK once it has shown the way. */
+  readonly direct?: boolean;
 }
 
 export type Sqs = ReturnType<typeof createSqs>;
@@ -88,40 +102,90 @@ export type Sqs = ReturnType<typeof createSqs>;
  * SQS in our words. Every function takes queue names; URLs are built from our own account and region, and requests go to our own
  * endpoint whatever a URL says. All throw CloudError.
  */
-export const createSqs = (connection: Connection, { account, region }: QueueAddress) => {
+export const createSqs = (
+  connection: Connection,
+  { account, region }: QueueAddress,
+  options: SqsOptions = {},
+) => {
   const client = new SQSClient({ ...clientConfig(connection, defaultLimits), useQueueUrlAsEndpoint: false });
   const pollClient = new SQSClient({
     ...clientConfig(connection, longPollLimits),
     useQueueUrlAsEndpoint: false,
   });
-  keepDateHeader(pollClient);
+  const callerOf = (sdk: SQSClient, limits: CallLimits) =>
+    createDirectCaller({
+      service: 'sqs',
+      limits,
+      credentials: () => sdk.config.credentials(),
+      region: () => sdk.config.region(),
+    });
+  const direct = callerOf(client, defaultLimits);
+  const pollDirect = callerOf(pollClient, longPollLimits);
+  const useDirect = options.direct ?? true;
+  for (const sdk of [client, pollClient]) watch(sdk, useDirect ? [direct, pollDirect] : []);
+
+  /** One call, direct if the way is known, else through the SDK: input and output are the same in both. */
+  const invoke = async <Output extends object>(
+    caller: DirectCaller,
+    operation: string,
+    name: string,
+    input: object,
+    throughSdk: () => Promise<Output & { readonly $metadata: object }>,
+  ): Promise<{ readonly output: Output; readonly date: string | undefined }> => {
+    try {
+      const response = await caller.call(everywhere, {
+        method: 'POST',
+        path: '/',
+        headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${name}` },
+        body: JSON.stringify(input),
+      });
+      if (response === undefined) {
+        const output = await throughSdk();
+        return { output, date: (output.$metadata as { readonly date?: string }).date };
+      }
+      if (response.status !== 200) throw refusedCall(operation, response);
+      return {
+        output: JSON.parse(response.body.toString()) as Output,
+        date: String(response.headers['date']),
+      };
+    } catch (error) {
+      throw cloudError(operation, error);
+    }
+  };
 
   const urlOf = (queue: string) => `https://sqs.${region}.amazonaws.com/${account}/${queue}`;
 
-  const send = async (queue: string, bodies: readonly string[]): Promise<readonly (true | Error)[]> =>
-    calling(`send to queue ${queue}`, async () => {
-      const [only] = bodies;
-      if (bodies.length === 1 && only !== undefined) {
-        await client.send(new SendMessageCommand({ QueueUrl: urlOf(queue), MessageBody: only }));
-        return [true];
-      }
-      const { Failed = [] } = await client.send(
-        new SendMessageBatchCommand({
-          QueueUrl: urlOf(queue),
-          Entries: bodies.map((body, index) => ({ Id: String(index), MessageBody: body })),
-        }),
-      );
-      const failed = new Map(Failed.map((entry) => [entry.Id, entry]));
-      return bodies.map((_, index) => {
-        const entry = failed.get(String(index));
-        return entry === undefined
-          ? true
-          : cloudError(
-              `send to queue ${queue}`,
-              Object.assign(new Error(entry.Message), { name: entry.Code }),
-            );
-      });
+  /** The error of one entry of a batch that failed, or true. */
+  const entryResults = (operation: string, count: number, failed: readonly BatchResultErrorEntry[] = []) => {
+    const errors = new Map(failed.map((entry) => [entry.Id, entry]));
+    return Array.from({ length: count }, (_, index): true | Error => {
+      const entry = errors.get(String(index));
+      if (entry === undefined) return true;
+      return cloudError(operation, Object.assign(new Error(entry.Message), { name: entry.Code }));
     });
+  };
+
+  const send = async (queue: string, bodies: readonly string[]): Promise<readonly (true | Error)[]> => {
+    const operation = `send to queue ${queue}`;
+    const [only] = bodies;
+    if (bodies.length === 1 && only !== undefined) {
+      const input = { QueueUrl: urlOf(queue), MessageBody: only };
+      await invoke(direct, operation, 'SendMessage', input, () => client.send(new SendMessageCommand(input)));
+      return [true];
+    }
+    const input = {
+      QueueUrl: urlOf(queue),
+      Entries: bodies.map((body, index) => ({ Id: String(index), MessageBody: body })),
+    };
+    const { output } = await invoke<{ readonly Failed?: BatchResultErrorEntry[] | undefined }>(
+      direct,
+      operation,
+      'SendMessageBatch',
+      input,
+      () => client.send(new SendMessageBatchCommand(input)),
+    );
+    return entryResults(operation, bodies.length, output.Failed);
+  };
 
   const changeVisibility = async (
     queue: string,
@@ -151,24 +215,19 @@ export const createSqs = (connection: Connection, { account, region }: QueueAddr
   };
 
   const remove = async (queue: string, handles: readonly string[]): Promise<readonly (true | Error)[]> => {
-    const { Failed = [] } = await calling(`delete from queue ${queue}`, () =>
-      client.send(
-        new DeleteMessageBatchCommand({
-          QueueUrl: urlOf(queue),
-          Entries: handles.map((ReceiptHandle, index) => ({ Id: String(index), ReceiptHandle })),
-        }),
-      ),
+    const operation = `delete from queue ${queue}`;
+    const input = {
+      QueueUrl: urlOf(queue),
+      Entries: handles.map((ReceiptHandle, index) => ({ Id: String(index), ReceiptHandle })),
+    };
+    const { output } = await invoke<{ readonly Failed?: BatchResultErrorEntry[] | undefined }>(
+      direct,
+      operation,
+      'DeleteMessageBatch',
+      input,
+      () => client.send(new DeleteMessageBatchCommand(input)),
     );
-    const failed = new Map(Failed.map((entry) => [entry.Id, entry]));
-    return handles.map((_, index) => {
-      const entry = failed.get(String(index));
-      return entry === undefined
-        ? true
-        : cloudError(
-            `delete from queue ${queue}`,
-            Object.assign(new Error(entry.Message), { name: entry.Code }),
-          );
-    });
+    return entryResults(operation, handles.length, output.Failed);
   };
 
   return {
@@ -201,20 +260,23 @@ export const createSqs = (connection: Connection, { account, region }: QueueAddr
       waitSeconds: number,
       visibilitySeconds?: number,
     ): Promise<Delivery[]> => {
-      const answer = await calling(`receive from queue ${queue}`, () =>
-        pollClient.send(
-          new ReceiveMessageCommand({
-            QueueUrl: urlOf(queue),
-            MaxNumberOfMessages: max,
-            WaitTimeSeconds: waitSeconds,
-            ...(visibilitySeconds === undefined ? {} : { VisibilityTimeout: visibilitySeconds }),
-            MessageSystemAttributeNames: ['ApproximateReceiveCount', 'SentTimestamp'],
-          }),
-        ),
+      const input = {
+        QueueUrl: urlOf(queue),
+        MaxNumberOfMessages: max,
+        WaitTimeSeconds: waitSeconds,
+        ...(visibilitySeconds === undefined ? {} : { VisibilityTimeout: visibilitySeconds }),
+        MessageSystemAttributeNames: ['ApproximateReceiveCount' as const, 'SentTimestamp' as const],
+      };
+      const answer = await invoke<{ readonly Messages?: Message[] | undefined }>(
+        pollDirect,
+        `receive from queue ${queue}`,
+        'ReceiveMessage',
+        input,
+        () => pollClient.send(new ReceiveMessageCommand(input)),
       );
-      const date = Date.parse((answer.$metadata as { date?: string }).date ?? '');
+      const date = Date.parse(answer.date ?? '');
       const receivedAtMs = performance.now();
-      return (answer.Messages ?? []).flatMap(({ MessageId, ReceiptHandle, Body, Attributes }) =>
+      return (answer.output.Messages ?? []).flatMap(({ MessageId, ReceiptHandle, Body, Attributes }) =>
         MessageId === undefined || ReceiptHandle === undefined
           ? []
           : [
@@ -254,78 +316,13 @@ export const createSqs = (connection: Connection, { account, region }: QueueAddr
     release: (queue: string, handles: readonly string[], delaySeconds = 0) =>
       changeVisibility(queue, handles, delaySeconds),
 
-    /** Creates a queue, or confirms that one with these attributes exists. `QueueNameExists` means other attributes. */
-    create: async (queue: string, attributes: Attributes, tags: Attributes): Promise<void> => {
-      await calling(`create queue ${queue}`, () =>
-        client.send(new CreateQueueCommand({ QueueName: queue, Attributes: attributes, tags })),
-      );
-    },
-
-    /** @returns undefined when the queue does not exist. */
-    attributes: async (
-      queue: string,
-      names: readonly QueueAttributeName[] = ['All'],
-    ): Promise<Attributes | undefined> => {
-      try {
-        const { Attributes = {} } = await client.send(
-          new GetQueueAttributesCommand({ QueueUrl: urlOf(queue), AttributeNames: [...names] }),
-        );
-        return Attributes as Attributes;
-      } catch (error) {
-        if (missingQueue.has(codeOf(error))) return undefined;
-        throw cloudError(`read queue ${queue}`, error);
-      }
-    },
-
-    setAttributes: async (queue: string, attributes: Attributes): Promise<void> => {
-      await calling(`configure queue ${queue}`, () =>
-        client.send(new SetQueueAttributesCommand({ QueueUrl: urlOf(queue), Attributes: attributes })),
-      );
-    },
-
-    tags: async (queue: string): Promise<Attributes> =>
-      calling(`read tags of queue ${queue}`, async () => {
-        const { Tags = {} } = await client.send(new ListQueueTagsCommand({ QueueUrl: urlOf(queue) }));
-        return Tags;
-      }),
-
-    tag: async (queue: string, tags: Attributes): Promise<void> => {
-      await calling(`tag queue ${queue}`, () =>
-        client.send(new TagQueueCommand({ QueueUrl: urlOf(queue), Tags: tags })),
-      );
-    },
-
-    /** Names of the queues that start with `prefix`. */
-    list: async (prefix: string): Promise<string[]> =>
-      calling('list queues', async () => {
-        const names: string[] = [];
-        let token: string | undefined;
-        do {
-          const page = await client.send(
-            new ListQueuesCommand({
-              QueueNamePrefix: prefix,
-              MaxResults: 1_000,
-              ...(token ? { NextToken: token } : {}),
-            }),
-          );
-          for (const url of page.QueueUrls ?? []) names.push(url.split('/').pop() ?? '');
-          token = page.NextToken;
-        } while (token !== undefined);
-        return names;
-      }),
-
-    /** Deletes a queue; one that is already gone is no error. */
-    destroy: async (queue: string): Promise<void> => {
-      try {
-        await client.send(new DeleteQueueCommand({ QueueUrl: urlOf(queue) }));
-      } catch (error) {
-        if (!missingQueue.has(codeOf(error))) throw cloudError(`delete queue ${queue}`, error);
-      }
-    },
+    ...createQueueAdministration(client, urlOf),
 
     close: () => {
       client.destroy();
       pollClient.destroy();
+      direct.close();
+      pollDirect.close();
     },
   };
 };

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BucketAspect, BucketConfiguration } from '../aws/s3-buckets.ts';
-import type { Attributes } from '../aws/sqs.ts';
+import type { Attributes } from '../aws/sqs-queues.ts';
 import type { Resource } from './wanted.ts';
 
 /** A resource as it was found; undefined when it does not exist. */

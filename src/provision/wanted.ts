@@ -1,7 +1,7 @@
 import type { ClusterNames } from '../aws/names.ts';
 import { tagKeys } from '../aws/names.ts';
 import type { BucketConfiguration } from '../aws/s3-buckets.ts';
-import type { Attributes } from '../aws/sqs.ts';
+import type { Attributes } from '../aws/sqs-queues.ts';
 
 /** A queue or bucket as it should be. */
 export type Resource =
