@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 /**
  * Time as a parameter, so that what waits can be tested without waiting.
  * Durations come from `monotonicMs`; `wallMs` is only for what people read.
@@ -16,12 +14,18 @@ export interface Clock {
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
-  sleep: async (ms, signal) => {
-    if (signal?.aborted) return;
-    await delay(Math.max(0, ms), undefined, signal ? { signal } : undefined).catch((error: unknown) => {
-      if (!signal?.aborted) throw error;
-    });
-  },
+  // Not node:timers/promises: it makes an exception, with its stack, for every sleep that is cut short.
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const end = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, Math.max(0, ms));
+      signal?.addEventListener('abort', end, { once: true });
+    }),
 };
 
 /** Waits for `work`, but no longer than `ms`. @returns whether it finished in time; a rejection of `work` passes through. */

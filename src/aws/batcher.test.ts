@@ -8,7 +8,7 @@ const recording = (options: { maxItems?: number; maxBytes?: number } = {}) => {
     ...(options.maxBytes === undefined
       ? {}
       : { maxBytes: options.maxBytes, bytesOf: (item: string) => item.length }),
-    lingerMs: 1,
+    lingerMs: () => 1,
     send: async (items) => {
       batches.push([...items]);
       return items.map((item) => (item === 'bad' ? new Error('refused') : item.toUpperCase()));
@@ -47,7 +47,7 @@ describe('a batcher', () => {
     let calls = 0;
     const batcher = createBatcher<string, string>({
       maxItems: 10,
-      lingerMs: 1,
+      lingerMs: () => 1,
       send: async (items) => {
         if (++calls === 1) throw new Error('down');
         return items;

@@ -10,8 +10,8 @@ export interface BatcherOptions<Item, Result> {
   /** The sum of `bytesOf` over a batch stays below this. */
   readonly maxBytes?: number;
   readonly bytesOf?: (item: Item) => number;
-  /** How long the first item of a batch waits for company. */
-  readonly lingerMs: number;
+  /** How long the first item of a batch waits for company; asked for each batch, since waiting pays only where much is under way. */
+  readonly lingerMs: () => number;
   /** Carries out one batch; one result an item, in order. A rejection rejects every item of the batch. */
   readonly send: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>;
 }
@@ -61,7 +61,7 @@ export const createBatcher = <Item, Result>(options: BatcherOptions<Item, Result
         waiting.push({ item, resolve, reject });
         waitingBytes += size;
         if (waiting.length >= options.maxItems) dispatch();
-        else timer ??= setTimeout(dispatch, options.lingerMs);
+        else timer ??= setTimeout(dispatch, options.lingerMs());
       }),
     flush: async () => {
       dispatch();

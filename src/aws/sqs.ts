@@ -40,9 +40,11 @@ export interface Delivery {
 const batchItems = 10;
 const batchBytes = 1_048_576;
 
-/** Nobody waits for a delete, so deletes may wait for company; senders of requests and replies are waited for. */
-const sendLingerMs = 4;
-const deleteLingerMs = 20;
+/**
+ * Nobody waits for a delete: it waits for company as long as a crash meanwhile does no harm (the message comes again and is
+ * dropped or answered from its result).
+ */
+const deleteLingerMs = 100;
 
 /** A delivery's handle no longer holds its message: the lease is lost. */
 const lostLease = new Set([
@@ -231,13 +233,16 @@ export const createSqs = (
   };
 
   return {
-    /** A sender that batches what is sent at about the same time. */
-    sender: (queue: string) =>
+    /**
+     * A sender that batches what is sent at about the same time.
+     * @param lingerMs how long a message may wait for others, asked for each batch
+     */
+    sender: (queue: string, lingerMs: () => number = () => 0) =>
       createBatcher<string, true>({
         maxItems: batchItems,
         maxBytes: batchBytes,
         bytesOf: Buffer.byteLength,
-        lingerMs: sendLingerMs,
+        lingerMs,
         send: (bodies) => send(queue, bodies),
       }),
 
@@ -245,7 +250,7 @@ export const createSqs = (
     remover: (queue: string) =>
       createBatcher<string, true>({
         maxItems: batchItems,
-        lingerMs: deleteLingerMs,
+        lingerMs: () => deleteLingerMs,
         send: (handles) => remove(queue, handles),
       }),
 

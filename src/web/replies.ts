@@ -12,7 +12,8 @@ export interface Replies {
   /** The suffix that requests name as `replyTo`. It changes when the queue had to be made anew. */
   webId(): string;
   /**
-   * Resolves with the result of a job, or undefined when `timeoutMs` has passed or `signal` aborts.
+   * Resolves with the result of a job, or undefined when `timeoutMs` has passed or `signal` aborts. The caller aborts it when
+   * he is done, however that came.
    * Now and then, and last before giving up, it looks into the output bucket: a reply may have been lost, a result is not.
    */
   wait(id: string, timeoutMs: number, signal: AbortSignal): Promise<JobResult | undefined>;
@@ -32,6 +33,9 @@ export interface RepliesOptions {
 }
 
 const pollWaitSeconds = 20;
+const receiveBatch = 10;
+const busyWaiters = 10;
+const busyPauseMs = 10;
 
 /** A reply may be lost with its queue: whoever waits looks into the store himself, first after this long, then ever less often. */
 const firstLookMs = 5_000;
@@ -78,7 +82,7 @@ export const openReplies = async (options: RepliesOptions): Promise<Replies> => 
   const poll = async () => {
     for (let failures = 0; !closing.signal.aborted; ) {
       try {
-        const deliveries = await sqs.receive(names.replies(webId), 10, pollWaitSeconds);
+        const deliveries = await sqs.receive(names.replies(webId), receiveBatch, pollWaitSeconds);
         failures = 0;
         for (const delivery of deliveries) {
           deliver(delivery.body);
@@ -87,6 +91,9 @@ export const openReplies = async (options: RepliesOptions): Promise<Replies> => 
             log.debug({ error: messageOf(error) }, 'a reply could not be deleted');
           });
         }
+        // Where many wait, replies come in quick succession: a short pause lets one receive fetch several of them.
+        if (deliveries.length < receiveBatch && waiters.size > busyWaiters)
+          await clock.sleep(busyPauseMs, closing.signal);
       } catch (error) {
         if (closing.signal.aborted) return;
         failures++;
@@ -109,22 +116,19 @@ export const openReplies = async (options: RepliesOptions): Promise<Replies> => 
     webId: () => webId,
     waiting: () => waiters.size,
     wait: async (id, timeoutMs, signal) => {
-      const done = new AbortController();
-      const over = AbortSignal.any([signal, done.signal]);
       const replied = new Promise<JobResult>((resolve) => {
         waiters.set(id, resolve);
       });
       try {
         for (let waitedMs = 0; ; ) {
           const nextMs = Math.min(Math.max(firstLookMs, waitedMs), timeoutMs - waitedMs);
-          const reply = await Promise.race([replied, clock.sleep(nextMs, over).then(() => undefined)]);
+          const reply = await Promise.race([replied, clock.sleep(nextMs, signal).then(() => undefined)]);
           if (reply !== undefined || signal.aborted) return reply;
           const result = await storedResult(cluster, id).catch(() => undefined);
           waitedMs += nextMs;
           if (result !== undefined || waitedMs >= timeoutMs) return result;
         }
       } finally {
-        done.abort();
         waiters.delete(id);
       }
     },

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestCluster, type TestCluster } from '../../test/fixtures/cluster.ts';
+import type { Delivery } from '../aws/sqs.ts';
 import { systemClock } from '../clock.ts';
 import { decodeRequest, encode, type JobRequest, type JobResult, resultKey } from '../jobs/contract.ts';
 import { assetPath } from '../package.ts';
@@ -56,33 +57,33 @@ const startWorker = (
 ) => {
   const stop = new AbortController();
   const requests: JobRequest[] = [];
+  const remover = sqs.remover(names.requests);
+  const answerOne = async ({ body, handle }: Delivery) => {
+    const decoded = decodeRequest(body);
+    if (decoded.kind !== 'ok') throw new Error(decoded.kind);
+    const request = decoded.value;
+    requests.push(request);
+    const change = answer(request);
+    await remover.add(handle);
+    if (change === undefined) return;
+    const result: JobResult = {
+      v: 1,
+      id: request.id,
+      status: 'ok',
+      label: 'tabby cat',
+      probability: 0.9,
+      top: [{ label: 'tabby cat', probability: 0.9 }],
+      model: { name: 'm', sha256: 's' },
+      ...change,
+    };
+    await s3.putOnce(names.outputBucket, resultKey(request.id), encode(result), 'application/json');
+    await sqs
+      .sender(names.replies(request.replyTo))
+      .add(encode({ v: 1, result }))
+      .catch(() => undefined);
+  };
   const work = async () => {
-    while (!stop.signal.aborted) {
-      for (const delivery of await sqs.receive(names.requests, 10, 1)) {
-        const decoded = decodeRequest(delivery.body);
-        if (decoded.kind !== 'ok') throw new Error(decoded.kind);
-        const request = decoded.value;
-        requests.push(request);
-        const change = answer(request);
-        await sqs.remover(names.requests).add(delivery.handle);
-        if (change === undefined) continue;
-        const result: JobResult = {
-          v: 1,
-          id: request.id,
-          status: 'ok',
-          label: 'tabby cat',
-          probability: 0.9,
-          top: [{ label: 'tabby cat', probability: 0.9 }],
-          model: { name: 'm', sha256: 's' },
-          ...change,
-        };
-        await s3.putOnce(names.outputBucket, resultKey(request.id), encode(result), 'application/json');
-        await sqs
-          .sender(names.replies(request.replyTo))
-          .add(encode({ v: 1, result }))
-          .catch(() => undefined);
-      }
-    }
+    while (!stop.signal.aborted) await Promise.all((await sqs.receive(names.requests, 10, 1)).map(answerOne));
   };
   const working = work();
   return {

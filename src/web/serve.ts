@@ -31,6 +31,10 @@ export interface ServeOptions {
 /** Time to send what is left to say when the grace is over. */
 const lastWordsMs = 1_000;
 
+/** With more clients than this waiting, a request waits a little so that one call takes several to the queue. */
+const busyWaiters = 8;
+const busyLingerMs = 10;
+
 /** Replies are of no use after this long: whoever waited has been answered from S3 or has left. */
 const replyRetentionSeconds = 3_600;
 
@@ -68,7 +72,8 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     tags: { [tagKeys.cluster]: names.cluster, [tagKeys.role]: 'replies' },
   });
   const { webId } = replies;
-  const requests = sqs.sender(names.requests);
+  const { waiting } = replies;
+  const requests = sqs.sender(names.requests, () => (waiting() > busyWaiters ? busyLingerMs : 0));
   const giveUp = new AbortController();
   // One listener a request that waits.
   setMaxListeners(0, giveUp.signal);

@@ -12,6 +12,8 @@ import { acceptUploads, readUpload } from './upload.ts';
 export interface ServerOptions extends SubmitOptions {
   readonly waitSeconds: number;
   readonly reply: ReplyForm;
+  /** Aborts when the server is about to close. */
+  readonly signal: AbortSignal;
   /** Aborts when nobody may wait any longer: whoever does is told where the result will be. */
   readonly giveUp: AbortSignal;
 }
@@ -72,13 +74,13 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
       options.counters.refused();
       return send(request, reply, problem(id, received.status, 'Not accepted', received.detail));
     }
-    const gone = new AbortController();
-    const leave = () => gone.abort();
+    const over = new AbortController();
+    const leave = () => over.abort('left');
     reply.raw.once('close', leave);
     options.giveUp.addEventListener('abort', leave);
     try {
       const waitMs = waitMsOf(request, options.waitSeconds);
-      return send(request, reply, await submit(options, id, received.upload, waitMs, gone.signal));
+      return send(request, reply, await submit(options, id, received.upload, waitMs, over));
     } finally {
       options.giveUp.removeEventListener('abort', leave);
     }
@@ -86,6 +88,11 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
 
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
+  });
+
+  // A connection that is busy when the server closes would be kept open for the client's next request, and hold the close.
+  app.addHook('onSend', async (_request, reply) => {
+    if (options.signal.aborted) reply.header('connection', 'close');
   });
 
   for (const path of ['/', '/v1/images']) {

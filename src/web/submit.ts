@@ -37,6 +37,7 @@ const retryAfterSeconds = () => 1 + Math.floor(Math.random() * 3);
 
 /**
  * Takes one image through the cluster: stored, queued, and answered when its reply arrives.
+ * `over` ends the waiting when the caller aborts it, and is aborted in any case at the end.
  * A 503 means that it was not accepted; a 504, that it was and that its result can be fetched later by its id.
  */
 export const submit = async (
@@ -44,7 +45,7 @@ export const submit = async (
   id: string,
   upload: Upload,
   waitMs: number,
-  signal: AbortSignal,
+  over: AbortController,
 ): Promise<Answer> => {
   const { cluster, replies, counters, log } = options;
   const inspection = inspectImage(upload.bytes, options.limits);
@@ -58,9 +59,7 @@ export const submit = async (
     bytes: upload.bytes.length,
     type: inspection.header.mediaType,
   };
-  // Whoever stops waiting must not leave a waiter behind, whatever happens below.
-  const settled = new AbortController();
-  const reply = replies.wait(id, waitMs, AbortSignal.any([signal, settled.signal]));
+  const reply = replies.wait(id, waitMs, over.signal);
   try {
     await cluster.s3.put(cluster.names.inputBucket, image.key, upload.bytes, image.type, image.sha256);
     await options.requests.add(
@@ -91,6 +90,7 @@ export const submit = async (
       retryAfterSeconds(),
     );
   } finally {
-    settled.abort();
+    // Whatever happened, no waiter is left behind. (A reason of our own: the default one is an exception with a stack.)
+    over.abort('settled');
   }
 };

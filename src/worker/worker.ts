@@ -42,6 +42,9 @@ const heldPerClassifier = 4;
 const admittedPerClassifier = 2;
 const receiveBatch = 10;
 
+/** With more jobs than classifiers, a reply waits a little so that one call takes several. */
+const busyLingerMs = 10;
+
 /** A job that keeps its message for longer than this many job time-outs is given up. */
 const leaseCapFactor = 10;
 
@@ -66,7 +69,9 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   const remover = sqs.remover(names.requests);
   const senders = new Map<string, Batcher<string, true>>();
   const senderOf = (suffix: string) => {
-    const sender = senders.get(suffix) ?? sqs.sender(names.replies(suffix));
+    const sender =
+      senders.get(suffix) ??
+      sqs.sender(names.replies(suffix), () => (running.size > pool.size ? busyLingerMs : 0));
     senders.set(suffix, sender);
     return sender;
   };
