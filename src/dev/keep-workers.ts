@@ -4,7 +4,7 @@ import type { ClusterNames } from '../aws/names.ts';
 import type { Clock } from '../clock.ts';
 import { ImgrecError, messageOf } from '../errors.ts';
 import { launchWorker, liveWorkers } from '../fleet/launch.ts';
-import { backoffMs } from '../retry.ts';
+import { type BackoffLimits, backoffMs } from '../retry.ts';
 
 export interface KeepWorkersOptions {
   readonly ec2: Ec2;
@@ -18,6 +18,7 @@ export interface KeepWorkersOptions {
 }
 
 const watchIntervalMs = 1_000;
+const launchBackoff: BackoffLimits = { floorMs: 200, ceilingMs: 20_000 };
 /** Starts in a row that failed before the first worker ran: more of the same will not help. */
 const hopelessStarts = 3;
 
@@ -56,7 +57,7 @@ export const keepWorkers = (
         say(`worker ${id} ended unexpectedly; launching another (its log: ${logFile})`);
         continue;
       }
-      launchAtMs = clock.monotonicMs() + backoffMs(++failedStarts);
+      launchAtMs = clock.monotonicMs() + backoffMs(++failedStarts, launchBackoff);
       say(`worker ${id} ended before it was ready (its log: ${logFile})`);
       if (failedStarts >= hopelessStarts)
         settle.reject(new ImgrecError('no worker starts', { hint: `see the log of the last: ${logFile}` }));
