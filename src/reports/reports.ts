@@ -17,3 +17,22 @@ export const webReportKey = (webId: string): string => `${webReportPrefix}${webI
 export const webReportIntervalMs = 10_000;
 /** By S3's clock; reply queues of web processes silent for longer are deleted. */
 export const webReportMaxAgeMs = 300_000;
+
+/** `fleet/<instance>.json` in the ops bucket, written every 20 s and on each change of state. */
+export const fleetReport = z.object({
+  v: z.literal(1),
+  instance: z.string(),
+  state: z.enum(['starting', 'ready', 'draining', 'stopped']),
+  /** A length, not a moment: the report's own date is S3's, and no worker's wall clock is ever read. */
+  readyForSeconds: z.number().nonnegative(),
+  /** Images answered since the start, whatever the answer. */
+  imagesDone: z.number().int().nonnegative(),
+  /** Time that this worker's classifiers spent on images, summed over all of them. */
+  busySeconds: z.number().nonnegative(),
+  /** Long polls that brought nothing although the queue counted messages: SQS's in-flight limit, or a lying count. */
+  emptyReceivesWithBacklog: z.number().int().nonnegative(),
+});
+export type FleetReport = z.infer<typeof fleetReport>;
+
+export const fleetReportKey = (instance: string): string => `fleet/${instance}.json`;
+export const fleetReportIntervalMs = 20_000;

@@ -39,6 +39,8 @@ export interface JobOptions {
   readonly gate: Gate;
   /** Sends a reply; resolves when the queue has it. */
   readonly reply: (suffix: string, body: string) => Promise<void>;
+  /** Told how long a classifier worked on an image. */
+  readonly onBusy: (ms: number) => void;
   readonly clock: { monotonicMs(): number };
   readonly log: Log;
 }
@@ -126,6 +128,7 @@ export const runJob = async (options: JobOptions, lease: Lease): Promise<Ending>
     if (outcome.kind === 'bad-image')
       return failed(reasons[outcome.reason] ?? 'image-undecodable', outcome.message);
     const { label, probability, top, timings } = outcome.classification;
+    options.onBusy(timings.decodeMs + timings.resizeMs + timings.inferMs);
     return {
       result: {
         ...base,

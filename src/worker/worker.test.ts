@@ -15,7 +15,9 @@ import { newJobId } from '../jobs/id.ts';
 import { defaultModelFolder, loadModel, type Model } from '../model/model.ts';
 import { type ClassifierPool, createClassifierPool } from '../model/pool.ts';
 import { assetPath } from '../package.ts';
-import { runWorker, type WorkerTotals } from './worker.ts';
+import { fleetReport, fleetReportKey } from '../reports/reports.ts';
+import type { WorkerTotals } from './conclude.ts';
+import { runWorker } from './worker.ts';
 
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const replyTo = 'test';
@@ -126,6 +128,25 @@ describe('a worker', () => {
     expect(await stored(request.id)).toEqual(replies[0]);
     expect(await messagesIn(test_.cluster.names.requests)).toBe(0);
     expect(totals).toMatchObject({ ok: 1 });
+  });
+
+  test('reports its state and figures to the fleet', async () => {
+    const { s3, names } = test_.cluster;
+    const report = async () =>
+      fleetReport.parse(
+        JSON.parse(String(await s3.get(names.opsBucket, fleetReportKey('worker-under-test')))),
+      );
+    const request = requestFor(cat);
+    await store(request, cat);
+    await queue(encode(request));
+    await workUntil(async () => {
+      await nextReplies(1);
+      while ((await report()).state !== 'ready') await systemClock.sleep(5);
+    });
+    const last = await report();
+    expect(last).toMatchObject({ state: 'stopped', imagesDone: 1, emptyReceivesWithBacklog: 0 });
+    expect(last.busySeconds).toBeGreaterThan(0);
+    expect(last.readyForSeconds).toBeGreaterThan(0);
   });
 
   test('a copy of a request that was answered replies with the stored result and classifies nothing', async () => {

@@ -3,14 +3,15 @@ import type { Cluster } from '../aws/cluster.ts';
 import type { Delivery } from '../aws/sqs.ts';
 import { aborted, type Clock, finishesWithin } from '../clock.ts';
 import { exitCodes, ImgrecError, messageOf } from '../errors.ts';
-import { contractVersion } from '../jobs/contract.ts';
 import type { Log } from '../log.ts';
 import type { Model } from '../model/model.ts';
 import type { ClassifierPool } from '../model/pool.ts';
 import { backoffMs } from '../retry.ts';
+import { createConclusions, type WorkerTotals } from './conclude.ts';
 import { createGate } from './gate.ts';
-import { type Ending, type JobOptions, runJob, sendReply } from './job.ts';
+import { type JobOptions, runJob } from './job.ts';
 import { createLeases, type Lease } from './leases.ts';
+import { createReporter } from './report.ts';
 
 export interface WorkerOptions {
   readonly cluster: Cluster;
@@ -29,11 +30,6 @@ export interface WorkerOptions {
   readonly signal: AbortSignal;
 }
 
-/** What a worker did, by how its deliveries ended. */
-export type WorkerTotals = Readonly<
-  Record<'ok' | 'failed' | 'expired' | 'deadLettered' | 'handedBack' | 'lost', number>
->;
-
 /**
  * Messages held at a time for each classifier: two in it (one running, one ahead) and as many being fetched or stored.
  * More would only age in this worker's hands.
@@ -45,11 +41,14 @@ const receiveBatch = 10;
 /** With more jobs than classifiers, a reply waits a little so that one call takes several. */
 const busyLingerMs = 10;
 
+/** How often, at most, an empty receive is compared with the queue's own count. */
+const backlogLookMs = 30_000;
+
+/** The last report is worth a moment, not a grace period. */
+const lastReportMs = 2_000;
+
 /** A job that keeps its message for longer than this many job time-outs is given up. */
 const leaseCapFactor = 10;
-
-/** After a failed call a message becomes visible again later with each delivery, so that an outage does not use up its receives. */
-const cloudTroubleSeconds = (receiveCount: number) => Math.min(60, 2 ** receiveCount);
 
 /**
  * Receives, classifies and answers until `signal` aborts; then it finishes what runs, hands back what has not started, and returns.
@@ -64,9 +63,13 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
       exitCode: exitCodes.cloud,
     });
 
+  const running = new Set<Promise<void>>();
+  let busyMs = 0;
+  let emptyReceivesWithBacklog = 0;
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+
   const capacity = heldPerClassifier * pool.size;
   const gate = createGate(admittedPerClassifier * pool.size);
-  const remover = sqs.remover(names.requests);
   const senders = new Map<string, Batcher<string, true>>();
   const senderOf = (suffix: string) => {
     const sender =
@@ -83,85 +86,55 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
     clock,
     log,
   });
-  const totals = { ok: 0, failed: 0, expired: 0, deadLettered: 0, handedBack: 0, lost: 0 };
   const jobOptions: JobOptions = {
     ...options,
     worker: options.name,
     gate,
     reply: async (suffix, body) => void (await senderOf(suffix).add(body)),
+    onBusy: (ms) => {
+      busyMs += ms;
+    },
   };
 
-  const deadLetter = async (lease: Lease, ending: Extract<Ending, { kind: 'dead-letter' }>) => {
-    log.warn(
-      { messageId: lease.delivery.messageId, reason: ending.reason },
-      'a message goes to the dead letters',
-    );
-    await sqs.sendDeadLetter(names.deadLetters, lease.delivery.body, ending.reason);
-    if (ending.request === undefined) return;
-    // The client need not wait for its time-out. Nothing is stored: a redriven dead letter is classified anew.
-    const { id } = ending.request;
-    await sendReply(jobOptions, ending.request, {
-      v: contractVersion,
-      worker: options.name,
-      result: {
-        v: contractVersion,
-        id,
-        status: 'failed',
-        label: null,
-        probability: null,
-        top: [],
-        error: {
-          reason: 'dead-letter',
-          message: `set aside after ${lease.delivery.receiveCount} tries: ${ending.reason}`,
-        },
-        model: { name: options.model.name, sha256: options.model.sha256 },
-      },
-    });
-  };
-
-  const remove = (lease: Lease) => {
-    leases.settle(lease);
-    return remover.add(lease.delivery.handle);
-  };
-
-  const conclude = async (lease: Lease, ending: Ending): Promise<void> => {
-    switch (ending.kind) {
-      case 'done':
-        await remove(lease);
-        totals[ending.status]++;
-        return;
-      case 'dead-letter':
-        await deadLetter(lease, ending);
-        await remove(lease);
-        totals.deadLettered++;
-        return;
-      case 'hand-back':
-        await leases.release(lease, ending.delaySeconds);
-        totals.handedBack++;
-        return;
-      case 'lost':
-        leases.settle(lease);
-        totals.lost++;
-    }
-  };
+  const conclusions = createConclusions({ cluster, leases, job: jobOptions, log });
+  const reporter = createReporter({
+    cluster,
+    name: options.name,
+    clock,
+    log,
+    figures: () => {
+      const { ok, failed, expired } = conclusions.totals();
+      return { imagesDone: ok + failed + expired, busySeconds: busyMs / 1_000, emptyReceivesWithBacklog };
+    },
+  });
 
   const work = async (lease: Lease): Promise<void> => {
-    const { messageId, receiveCount } = lease.delivery;
+    const { messageId } = lease.delivery;
     try {
       const ending = await runJob(jobOptions, lease);
       log.debug({ messageId, ...ending }, 'delivery ended');
-      await conclude(lease, ending);
+      await conclusions.conclude(lease, ending);
     } catch (error) {
       log.warn({ messageId, error: messageOf(error) }, 'a message is handed back');
-      await leases.release(lease, cloudTroubleSeconds(receiveCount));
-      totals.handedBack++;
+      await conclusions.handBackAfterTrouble(lease);
     }
   };
 
-  const running = new Set<Promise<void>>();
   const start = (delivery: Delivery) => {
     const job = work(leases.hold(delivery)).finally(() => running.delete(job));
     running.add(job);
+  };
+
+  /** An empty long poll from a queue that counts messages: looked at now and then, since looking is a request too. */
+  const noteEmptyReceive = async () => {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - lookedAtMs < backlogLookMs) return;
+    lookedAtMs = nowMs;
+    const found = await sqs.attributes(names.requests, ['ApproximateNumberOfMessages']);
+    const backlog = Number(found?.['ApproximateNumberOfMessages'] ?? 0);
+    if (backlog === 0) return;
+    emptyReceivesWithBacklog++;
+    log.warn({ backlog }, 'an empty receive although the queue counts messages');
   };
 
   const pollForever = async () => {
@@ -181,6 +154,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
           visibilitySeconds,
         );
         failures = 0;
+        if (deliveries.length === 0) await noteEmptyReceive();
         if (signal.aborted)
           await Promise.all(deliveries.map((delivery) => leases.release(leases.hold(delivery), 0)));
         else deliveries.forEach(start);
@@ -195,12 +169,14 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   const drained = async () => {
     gate.close();
     await Promise.all(running);
-    await Promise.all([remover.flush(), ...[...senders.values()].map((sender) => sender.flush())]);
+    await Promise.all([conclusions.flush(), ...[...senders.values()].map((sender) => sender.flush())]);
   };
 
   try {
     const polling = pollForever();
+    reporter.enter('ready');
     await aborted(signal);
+    reporter.enter('draining');
     // The poll that is under way is left to end: aborted, it would strand what it was about to deliver.
     gate.close();
     const finished = await finishesWithin(polling.then(drained), options.graceSeconds * 1_000, clock);
@@ -211,6 +187,8 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
       );
   } finally {
     leases.close();
+    reporter.enter('stopped');
+    await finishesWithin(reporter.close(), lastReportMs, clock);
   }
-  return totals;
+  return conclusions.totals();
 };
