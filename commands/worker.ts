@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { connect } from '../src/aws/connection.ts';
+import { findInstanceMetadata } from '../src/aws/instance-metadata.ts';
 import { systemClock } from '../src/clock.ts';
 import type { SettingKey } from '../src/config/settings.ts';
 import { loadConfiguredModel, modelSettings } from '../src/model/configured.ts';
@@ -42,7 +43,9 @@ export const worker: Command = {
       jobTimeoutMs: settings.jobTimeoutSeconds * 1_000,
       limits: settings,
     });
-    const cluster = await waitForCluster(connect(settings, workingFolder), log, signal);
+    const connection = connect(settings, workingFolder);
+    const cluster = await waitForCluster(connection, log, signal);
+    const metadata = connection.mayBeOnEc2 ? await findInstanceMetadata(environment, systemClock) : undefined;
     try {
       if (cluster === undefined) return undefined;
       await pool.ready();
@@ -60,6 +63,7 @@ export const worker: Command = {
         pollWaitSeconds: settings.pollWaitSeconds,
         jobTimeoutSeconds: settings.jobTimeoutSeconds,
         graceSeconds: settings.graceSeconds,
+        ...(metadata === undefined ? {} : { metadata }),
         clock: systemClock,
         log,
         signal,

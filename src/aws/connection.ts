@@ -23,6 +23,8 @@ export interface Connection {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
   /** Buckets are named in the path, not in the host: every endpoint but AWS's own needs that. */
   readonly pathStyle: boolean;
+  /** Whether this process may be on an EC2 instance, and may look for its metadata service. */
+  readonly mayBeOnEc2: boolean;
 }
 
 const readLocalCloud = (stateFolder: string): z.infer<typeof localCloudFile> => {
@@ -55,12 +57,26 @@ export const connect = (
   if (!settings.local) {
     // The SDK reads these variables itself; only the style of S3's URLs depends on them here.
     const pathStyle = Boolean(process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL']);
-    return { cluster, region: settings.region, endpoint: undefined, credentials: undefined, pathStyle };
+    return {
+      cluster,
+      region: settings.region,
+      endpoint: undefined,
+      credentials: undefined,
+      pathStyle,
+      mayBeOnEc2: true,
+    };
   }
   const { endpoint, region, accessKeyId, secretAccessKey } = readLocalCloud(
     path.resolve(workingFolder, settings.state),
   );
-  return { cluster, region, endpoint, credentials: { accessKeyId, secretAccessKey }, pathStyle: true };
+  return {
+    cluster,
+    region,
+    endpoint,
+    credentials: { accessKeyId, secretAccessKey },
+    pathStyle: true,
+    mayBeOnEc2: false,
+  };
 };
 
 export interface CallLimits {

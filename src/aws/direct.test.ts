@@ -37,6 +37,7 @@ describe.each(endpoints.flatMap((endpoint) => ways.map((way) => ({ ...endpoint, 
         endpoint: url,
         credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
         pathStyle: true,
+        mayBeOnEc2: false,
       };
       const identity = await identify(connection);
       const buckets = createS3Buckets(connection, identity.account, identity.region);

@@ -32,6 +32,7 @@ const targets: readonly {
         endpoint: moto,
         credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
         pathStyle: true,
+        mayBeOnEc2: false,
       },
       close: async () => {},
     }),

@@ -246,6 +246,29 @@ describe('a worker', () => {
 });
 
 describe('a draining worker', () => {
+  test('drains when EC2 says that the instance will be taken away', async () => {
+    const spot = await startTestCluster();
+    const totals = await runWorker({
+      cluster: spot.cluster,
+      pool,
+      model,
+      name: 'spot',
+      visibilitySeconds: 30,
+      maxReceives: 3,
+      pollWaitSeconds: 1,
+      jobTimeoutSeconds: 10,
+      graceSeconds: 10,
+      clock: systemClock,
+      log,
+      signal: new AbortController().signal,
+      metadata: {
+        read: async (path) => (path.endsWith('spot/instance-action') ? '{"action":"terminate"}' : undefined),
+      },
+    });
+    expect(totals).toMatchObject({ ok: 0 });
+    await spot.close();
+  });
+
   let own: TestCluster;
   beforeAll(async () => {
     own = await startTestCluster();

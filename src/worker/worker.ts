@@ -1,5 +1,6 @@
 import type { Batcher } from '../aws/batcher.ts';
 import type { Cluster } from '../aws/cluster.ts';
+import type { InstanceMetadata } from '../aws/instance-metadata.ts';
 import type { Delivery } from '../aws/sqs.ts';
 import { aborted, type Clock, finishesWithin } from '../clock.ts';
 import { exitCodes, ImgrecError, messageOf } from '../errors.ts';
@@ -11,6 +12,7 @@ import { createConclusions, type WorkerTotals } from './conclude.ts';
 import { createGate } from './gate.ts';
 import { type JobOptions, runJob } from './job.ts';
 import { createLeases, type Lease } from './leases.ts';
+import { awaitNotice } from './notice.ts';
 import { createReporter } from './report.ts';
 
 export interface WorkerOptions {
@@ -26,6 +28,8 @@ export interface WorkerOptions {
   readonly graceSeconds: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** The instance's metadata service, where there is one: a notice that the instance will be taken away means drain. */
+  readonly metadata?: InstanceMetadata;
   /** The first SIGTERM or SIGINT: drain. */
   readonly signal: AbortSignal;
 }
@@ -55,7 +59,7 @@ const leaseCapFactor = 10;
  * @throws ImgrecError (exit 3) when the request queue does not exist; CloudError never: it waits for the cloud to come back
  */
 export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> => {
-  const { cluster, pool, clock, log, signal, visibilitySeconds } = options;
+  const { cluster, pool, clock, log, visibilitySeconds } = options;
   const { sqs, names } = cluster;
   if ((await sqs.attributes(names.requests, ['QueueArn'])) === undefined)
     throw new ImgrecError(`queue ${names.requests} does not exist`, {
@@ -63,6 +67,8 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
       exitCode: exitCodes.cloud,
     });
 
+  const noticed = new AbortController();
+  const signal = AbortSignal.any([options.signal, noticed.signal]);
   const running = new Set<Promise<void>>();
   let busyMs = 0;
   let emptyReceivesWithBacklog = 0;
@@ -172,7 +178,14 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
     await Promise.all([conclusions.flush(), ...[...senders.values()].map((sender) => sender.flush())]);
   };
 
+  const watchForNotice = async (metadata: InstanceMetadata) => {
+    const notice = await awaitNotice(metadata, clock, signal);
+    if (notice !== undefined) log.warn({ notice }, 'this instance will be taken away: draining');
+    noticed.abort(notice);
+  };
+
   try {
+    if (options.metadata !== undefined) void watchForNotice(options.metadata);
     const polling = pollForever();
     reporter.enter('ready');
     await aborted(signal);
