@@ -55,10 +55,10 @@ export const instance: Command = {
         throw new ImgrecError(`parameter ${settingsParameter} does not hold settings`, {
           hint: 'run "imgrec provision" to write it anew',
         });
-      const resolved = resolveSettings(
-        { flags: { cluster }, environment, file: file.data },
-        settingsParameter,
-      );
+      // Its own command line still says where to connect and how to print.
+      const { local, state, region, json, quiet, verbose } = settings;
+      const flags = { cluster, local, state, region, json, quiet, verbose };
+      const resolved = resolveSettings({ flags, environment, file: file.data }, settingsParameter);
       return await worker.run(resolved.values, { ...context, resolved });
     } finally {
       ssm.close();
