@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import { connect } from '../src/aws/connection.ts';
 import { systemClock } from '../src/clock.ts';
 import { usageError } from '../src/errors.ts';
@@ -6,7 +6,9 @@ import { serve as serveImages } from '../src/web/serve.ts';
 import type { Command } from './command.ts';
 import { serviceLog, waitForCluster } from './service.ts';
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host);
+/** Addresses, not what looks like one: `127.0.0.1.example.com` is whatever its owner says. */
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 
 export const serve: Command = {
   name: 'serve',

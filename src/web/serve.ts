@@ -38,6 +38,25 @@ const busyLingerMs = 10;
 /** Replies are of no use after this long: whoever waited has been answered from S3 or has left. */
 const replyRetentionSeconds = 3_600;
 
+/** Why the port cannot be had, where that is known. */
+const listenError = ({ host, port }: Pick<ServeOptions, 'host' | 'port'>, cause: unknown): unknown => {
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  const ports: Readonly<Record<string, string>> = { EADDRINUSE: 'is taken', EACCES: 'may not be used' };
+  const hosts = new Set(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']);
+  if (ports[code] !== undefined)
+    return new ImgrecError(`port ${port} on ${host} ${ports[code]}`, {
+      hint: 'choose another with --port',
+      cause,
+    });
+  if (hosts.has(code))
+    return new ImgrecError(`${host} is no address of this machine`, {
+      hint: 'choose another with --host',
+      exitCode: exitCodes.usage,
+      cause,
+    });
+  return cause;
+};
+
 /**
  * Runs one web process until `signal` aborts: then it takes no more images, answers those it has, and deletes its reply queue.
  * @throws ImgrecError (exit 3) when the cluster is not provisioned, (exit 1) when the port is taken.
@@ -99,12 +118,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     if (await finishesWithin(closing, lastWordsMs, clock)) return;
     app.server.closeAllConnections();
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE')
-      throw new ImgrecError(`port ${options.port} on ${options.host} is taken`, {
-        hint: 'choose another with --port',
-        cause,
-      });
-    throw cause;
+    throw listenError(options, cause);
   } finally {
     stopped.abort();
     await requests.flush();
