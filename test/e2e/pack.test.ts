@@ -12,7 +12,7 @@ interface PackedFile {
 const allowed = [
   /^dist\/(bin|commands|src)\/[a-z0-9/-]+\.js$/,
   /^assets\/models\/[a-z0-9-]+\/(model\.onnx|manifest\.json|labels\.json)$/,
-  /^assets\/samples\/([a-z]+\.jpg|truth\.csv)$/,
+  /^assets\/samples\/([a-z]+\.jpg|truth\.csv|NOTICE\.md)$/,
   /^assets\/web\/index\.html$/,
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|NOTICE)$/,
 ];
@@ -20,10 +20,8 @@ const allowed = [
 describe('the npm package', () => {
   let files: readonly PackedFile[];
   beforeAll(() => {
-    const options = { cwd: packageRoot, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
-    const listing: unknown = JSON.parse(
-      execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], options),
-    );
+    const argv = ['pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'];
+    const listing: unknown = JSON.parse(execFileSync('npm', argv, { cwd: packageRoot, encoding: 'utf8' }));
     // An array of packages in some versions of npm, an object of them by name in others.
     const [packed] = Object.values(listing as Record<string, { readonly files: readonly PackedFile[] }>);
     files = packed?.files ?? [];

@@ -1,0 +1,182 @@
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type LocalCloud, startLocalCloud } from '../../src/localcloud/server.ts';
+import { packageRoot } from '../../src/package.ts';
+import { type InvokedService, invoke, invokeService } from '../fixtures/invoke.ts';
+
+const verbs = ['provision', 'serve', 'worker', 'bench', 'dev', 'classify', 'config', 'instance'] as const;
+
+interface Example {
+  readonly line: string;
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Splits a line as a shell does, as far as the examples need: single quotes, and variables before the command. */
+const parse = (line: string): Example => {
+  const words = (line.match(/(?:'[^']*'|[^\s'])+/g) ?? []).map((word) => word.replaceAll("'", ''));
+  const command = words.indexOf('imgrec');
+  const assignments = words.slice(0, command).map((word): [string, string] => {
+    const [name = '', ...value] = word.split('=');
+    return [name, value.join('=')];
+  });
+  return { line, argv: words.slice(command + 1), environment: Object.fromEntries(assignments) };
+};
+
+const examplesOf = async (verb: string): Promise<Example[]> => {
+  const { exitCode, stdout, stderr } = await invoke([verb, '--help']);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  const [, examples = ''] = stdout.split('\nExamples:\n');
+  return [...examples.matchAll(/^ {2}# .+\n {2}\$ (.+)$/gm)].map(([, line = '']) => parse(line));
+};
+
+/** The examples of --help, against a local cloud of this test, in a folder that has the repository's assets. */
+describe('the examples of --help', { timeout: 60_000 }, () => {
+  let home: string;
+  let cloud: LocalCloud;
+  let services: readonly InvokedService[] = [];
+  let url = '';
+
+  beforeAll(async () => {
+    home = await mkdtemp(path.join(tmpdir(), 'imgrec-examples-'));
+    await symlink(path.join(packageRoot, 'assets'), path.join(home, 'assets'));
+    cloud = await startLocalCloud({ stateFolder: path.join(home, '.imgrec') });
+  });
+  afterAll(async () => {
+    await Promise.all(services.map((service) => service.stop()));
+    await cloud.close();
+    vi.unstubAllEnvs();
+    await rm(home, { recursive: true, force: true });
+  });
+
+  const start = ({ argv, environment }: Example, ...more: readonly string[]) =>
+    invokeService([...argv, ...more], { environment, workingFolder: home });
+  /** As a user runs it, but at the port that this test's web tier has. */
+  const runAtUrl = ({ argv, environment }: Example, ...more: readonly string[]) => {
+    const local = argv.map((word) => (word.startsWith('http:') ? url : word));
+    return invoke([...local, ...more], { environment, workingFolder: home });
+  };
+
+  it('are two or more for every verb, and each is of that verb', async () => {
+    for (const verb of verbs) {
+      const examples = await examplesOf(verb);
+      expect(examples.length, verb).toBeGreaterThanOrEqual(2);
+      expect(new Set(examples.map(({ line }) => line)).size).toBe(examples.length);
+      for (const { argv } of examples) expect(argv[0]).toBe(verb);
+    }
+  });
+
+  it('provision: makes everything, the second time nothing', async () => {
+    const [local, aws] = await examplesOf('provision');
+    const twice = [await runAtUrl(local as Example, '--json'), await runAtUrl(local as Example, '--json')];
+    const [first, second] = twice.map(({ exitCode, stdout }) => {
+      expect(exitCode).toBe(0);
+      return JSON.parse(stdout) as {
+        schema: string;
+        changes: unknown[];
+        resources: unknown[];
+        installId: string;
+      };
+    });
+    expect(first?.schema).toBe('imgrec.provision/1');
+    expect(first?.changes).toHaveLength(first?.resources.length ?? 0);
+    expect(second).toEqual({ ...first, changes: [] });
+    const { exitCode, stdout, stderr } = await runAtUrl(local as Example);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toMatch(/^cluster imgrec in account \d+, us-east-1: \d+ resources, nothing to change\n$/);
+
+    // The one that goes to AWS is sent to an address where nobody answers.
+    vi.stubEnv('AWS_ENDPOINT_URL', 'http://127.0.0.1:9');
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
+    const unreachable = await runAtUrl(aws as Example);
+    vi.unstubAllEnvs();
+    expect(unreachable).toMatchObject({ exitCode: 3, stdout: '' });
+    expect(unreachable.stderr).toContain('ECONNREFUSED');
+    expect(unreachable.stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it('serve, worker and instance: get ready, and end with 0 at Ctrl-C', async () => {
+    expect(
+      await invoke(['provision', '--local', '--cluster', 'demo'], { workingFolder: home }),
+    ).toMatchObject({ exitCode: 0 });
+    for (const verb of ['serve', 'worker', 'instance'] as const)
+      for (const example of await examplesOf(verb)) {
+        const service = await start(
+          example,
+          ...(verb === 'serve' ? ['--port', '0'] : ['--poll-wait', '1'].slice(verb === 'instance' ? 2 : 0)),
+        );
+        const { exitCode, stdout, stderr } = await service.stop();
+        expect({ exitCode, stdout }, example.line).toEqual({ exitCode: 0, stdout: '' });
+        expect(stderr).toMatch(
+          verb === 'serve' ? /^serving on http:/ : /^classifying with \S+ in \d+ processes\n/,
+        );
+      }
+  });
+
+  it('bench: measures the web tier it is pointed at', async () => {
+    const [serve] = await examplesOf('serve');
+    const [, worker] = await examplesOf('worker');
+    services = await Promise.all([start(serve as Example, '--port', '0'), start(worker as Example)]);
+    url = String(services[0]?.details['url']);
+    const examples = (await examplesOf('bench')).filter(({ argv }) => argv.includes('--url'));
+    expect(examples).toHaveLength(2);
+    for (const example of examples) {
+      const { exitCode, stdout, stderr } = await runAtUrl(example);
+      expect({ exitCode, stderr }, example.line).toEqual({ exitCode: 0, stderr: '' });
+      expect(stdout.trimEnd().split('\n').at(-1)).toBe('passed');
+    }
+  });
+
+  it('bench --dev: brings its own cluster, whatever else runs', async () => {
+    const [example] = (await examplesOf('bench')).filter(({ argv }) => argv.includes('--dev'));
+    const { exitCode, stdout } = await runAtUrl(example as Example, '--json');
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 'imgrec.bench/1',
+      sent: 100,
+      answered: 100,
+      passed: true,
+    });
+  });
+
+  it('dev: gets ready, and ends with 0 at Ctrl-C', async () => {
+    for (const example of await examplesOf('dev')) {
+      const workingFolder = path.join(home, `dev-${example.argv.length}-${example.argv[1]}`);
+      await mkdir(workingFolder);
+      const service = await invokeService([...example.argv, '--port', '0'], { workingFolder });
+      const { exitCode, stdout, stderr } = await service.stop();
+      expect({ exitCode, stdout }, example.line).toEqual({ exitCode: 0, stdout: '' });
+      expect(stderr).toMatch(/^(ready: http:|local cloud at http:).*Ctrl-C/);
+    }
+  });
+
+  it('classify and config: print their results', async () => {
+    for (const verb of ['classify', 'config'])
+      for (const example of await examplesOf(verb)) {
+        const { exitCode, stdout, stderr } = await runAtUrl(example);
+        expect({ exitCode, stderr }, example.line).toEqual({ exitCode: 0, stderr: '' });
+        if (example.argv.includes('--json'))
+          expect(JSON.parse(stdout)).toHaveProperty('schema', `imgrec.${verb}/1`);
+        else expect(stdout).toMatch(/^[┌╭]/);
+      }
+  });
+
+  it.each(['serve', 'worker', 'instance', 'dev'] as const)(
+    '%s --json: one object when it is ready',
+    async (verb) => {
+      const examples = await examplesOf(verb);
+      const example = examples.at(-1) as Example;
+      const more = verb === 'dev' ? ['--state', 'json'] : verb === 'serve' ? ['--port', '0'] : [];
+      const service = await start(example, ...more, '--json', '--quiet');
+      const { exitCode, stdout, stderr } = await service.stop();
+      expect(exitCode).toBe(0);
+      expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+      expect(JSON.parse(stdout)).toHaveProperty('schema', `imgrec.${verb}/1`);
+      // With --quiet not even what is happening is told.
+      if (verb !== 'instance') expect(stderr).toBe('');
+    },
+  );
+});
