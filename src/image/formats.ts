@@ -1,4 +1,7 @@
-/** What a file's header says about its picture; dimensions in pixels, as stored (EXIF orientation is not applied). */
+import { findFirstGifFrame } from './gif.ts';
+import { tiffDimensions } from './tiff.ts';
+
+/** What a file's header says about its picture; dimensions in pixels, as stored (EXIF orientation is not applied, a TIFF's is). */
 export interface Dimensions {
   readonly width: number;
   readonly height: number;
@@ -86,6 +89,20 @@ const webpDimensions = (bytes: Uint8Array): Dimensions | undefined => {
   return undefined;
 };
 
+/** The logical screen and the first frame. */
+const gifDimensions = (bytes: Uint8Array): Dimensions | undefined => {
+  const found = findFirstGifFrame(bytes);
+  return found && { width: found.width, height: found.height };
+};
+
+/** BITMAPINFOHEADER and its larger successors; a negative height means rows from the top. OS/2's 12-byte header is not read. */
+const bmpDimensions = (bytes: Uint8Array): Dimensions | undefined => {
+  const view = viewOf(bytes);
+  if (bytes.length < 54 || view.getUint32(14, true) < 40) return undefined;
+  const width = view.getInt32(18, true);
+  return width < 0 ? undefined : { width, height: Math.abs(view.getInt32(22, true)) };
+};
+
 /** Every accepted format. A new one is one more entry here and a decoder in src/model/decode.ts. */
 export const imageFormats = {
   jpeg: {
@@ -106,6 +123,26 @@ export const imageFormats = {
     matches: (bytes) => startsWith(bytes, ascii('RIFF')) && startsWith(bytes, ascii('WEBP'), 8),
     dimensions: webpDimensions,
   },
+  gif: {
+    mediaType: 'image/gif',
+    extensions: ['.gif'],
+    matches: (bytes) => startsWith(bytes, ascii('GIF87a')) || startsWith(bytes, ascii('GIF89a')),
+    dimensions: gifDimensions,
+  },
+  bmp: {
+    mediaType: 'image/bmp',
+    extensions: ['.bmp', '.dib'],
+    // Two letters are not much: text may start with them. The reserved bytes behind the file's size are always 0.
+    matches: (bytes) => startsWith(bytes, ascii('BM')) && startsWith(bytes, [0, 0, 0, 0], 6),
+    dimensions: bmpDimensions,
+  },
+  tiff: {
+    mediaType: 'image/tiff',
+    extensions: ['.tif', '.tiff'],
+    matches: (bytes) =>
+      startsWith(bytes, [...ascii('II'), 42, 0]) || startsWith(bytes, [...ascii('MM'), 0, 42]),
+    dimensions: tiffDimensions,
+  },
 } as const satisfies Readonly<Record<string, ImageFormat>>;
 
 export type ImageType = keyof typeof imageFormats;
@@ -119,4 +156,7 @@ export const detectImageType = (bytes: Uint8Array): ImageType | undefined =>
 
 /** Whether a file name ends like an image's, accepted or not. */
 export const hasImageExtension = (name: string): boolean =>
-  /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|tiff?|avif|hei[cf]|jp2|jxl|ico|svg)$/i.test(name);
+  /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|dib|tiff?|avif|hei[cf]|jp2|jxl|ico|svg)$/i.test(name);
+
+/** For messages: "JPEG, PNG, WebP, GIF, BMP or TIFF". */
+export const acceptedFormats = 'JPEG, PNG, WebP, GIF, BMP or TIFF';

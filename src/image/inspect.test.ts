@@ -7,7 +7,14 @@ import { inspectImage } from './inspect.ts';
 
 const limits = { maxImageBytes: 1_000_000, maxPixels: 1_000_000 };
 const image = (name: string): Uint8Array => readFileSync(fixture(`images/${name}`));
-const mediaTypes: Record<string, string> = { jpg: 'image/jpeg', png: 'image/png', webp: 'image/webp' };
+const mediaTypes: Record<string, string> = {
+  jpg: 'image/jpeg',
+  png: 'image/png',
+  webp: 'image/webp',
+  gif: 'image/gif',
+  bmp: 'image/bmp',
+  tif: 'image/tiff',
+};
 
 /** `bytes` with some of them replaced. */
 const patched = (bytes: Uint8Array, at: number, ...values: readonly number[]): Uint8Array => {
@@ -44,11 +51,31 @@ describe('inspectImage', () => {
 
   const png = image('rgb.png');
   const webp = image('rgb.webp');
+  const gif = image('rgb.gif');
+  const bmp = image('rgb.bmp');
+  const tiff = image('rgb.tif');
   it.each<[string, Uint8Array, string]>([
     ['nothing', new Uint8Array(), 'empty'],
     ['text', Buffer.from('name,label\n'), 'unsupported-type'],
     ['one byte', Buffer.from([0xff]), 'unsupported-type'],
-    ['a GIF', Buffer.from('GIF89a\x01\x00\x01\x00'), 'unsupported-type'],
+    ['a GIF of its version and screen size only', Buffer.from('GIF89a\x01\x00\x01\x00'), 'broken-header'],
+    ['a GIF whose first frame is cut off', image('rgb.gif').subarray(0, -20), 'broken-header'],
+    ['a GIF of no frame', Buffer.from('GIF89a\x01\0\x01\0\0\0\0\x3b', 'latin1'), 'broken-header'],
+    [
+      'a GIF whose frame is larger than its screen',
+      patched(gif, 13 + 768 + 5, 0xff, 0xff, 0xff, 0xff),
+      'too-many-pixels',
+    ],
+    ['a text about BMWs', Buffer.from('BMW builds cars, and so on'), 'unsupported-type'],
+    ['a BMP of OS/2', patched(bmp, 14, 12), 'broken-header'],
+    ['a BMP of a negative width', patched(bmp, 21, 0xff), 'broken-header'],
+    ['a BMP of 2 billion rows, from the top', patched(bmp, 22, 1, 0, 0, 0x80), 'too-many-pixels'],
+    ['a BMP cut off in its header', bmp.subarray(0, 53), 'broken-header'],
+    ['a TIFF whose directory lies behind its end', patched(tiff, 4, 0xff, 0xff, 0xff, 0x7f), 'broken-header'],
+    ['a TIFF whose directory is its header', patched(tiff, 4, 0, 0, 0, 0), 'broken-header'],
+    ['a TIFF of no tags', Buffer.from('II*\0\x08\0\0\0\0\0\0\0\0\0', 'latin1'), 'broken-header'],
+    ['a TIFF of 65,535 tags', patched(tiff, 8, 0xff, 0xff), 'broken-header'],
+    ['a big TIFF, which has 8-byte offsets', patched(tiff, 2, 43), 'unsupported-type'],
     ['an SVG', Buffer.from('<svg width="9" height="9"/>'), 'unsupported-type'],
     ['a RIFF file that is a sound', Buffer.from('RIFF\x24\x00\x00\x00WAVEfmt '), 'unsupported-type'],
     ['a PNG cut off in its header', png.subarray(0, 20), 'broken-header'],
@@ -92,8 +119,8 @@ describe('inspectImage', () => {
       fc
         .record({
           start: fc.constantFrom(...starts),
-          length: fc.nat(200),
-          edits: fc.array(fc.tuple(fc.nat(199), fc.nat(255)), { maxLength: 8 }),
+          length: fc.oneof(fc.nat(200), fc.nat(10_000)),
+          edits: fc.array(fc.tuple(fc.oneof(fc.nat(199), fc.nat(9_999)), fc.nat(255)), { maxLength: 8 }),
         })
         .map(({ start, length, edits }) => {
           const copy = Uint8Array.from(start.subarray(0, length));

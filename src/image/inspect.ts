@@ -1,4 +1,4 @@
-import { detectImageType, type ImageType, imageFormats } from './formats.ts';
+import { acceptedFormats, detectImageType, type ImageType, imageFormats } from './formats.ts';
 
 export interface ImageHeader {
   readonly type: ImageType;
@@ -42,7 +42,7 @@ export const inspectImage = (bytes: Uint8Array, limits: ImageLimits): Inspection
       `the image has ${bytes.length} bytes, the limit is ${limits.maxImageBytes}`,
     );
   const type = detectImageType(bytes);
-  if (type === undefined) return refuse('unsupported-type', 'not a JPEG, PNG or WebP image');
+  if (type === undefined) return refuse('unsupported-type', `not a ${acceptedFormats} image`);
   const { mediaType, dimensions } = imageFormats[type];
   const found = dimensions(bytes);
   if (found === undefined || found.width === 0 || found.height === 0)

@@ -1,4 +1,7 @@
+import { messageOf } from '../errors.ts';
+import type { ImageType } from '../image/formats.ts';
 import type { ImageHeader } from '../image/inspect.ts';
+import type { JimpType } from './decode-jimp.ts';
 
 /** Interleaved 8-bit RGB, `width * height * 3` bytes. */
 export interface Pixels {
@@ -14,16 +17,16 @@ export type Decoding =
 
 export type Decode = (bytes: Uint8Array, header: ImageHeader) => Promise<Decoding>;
 
-/** Alpha over white, rounded as Pillow's `alpha_composite` onto an opaque background rounds. */
+/** Alpha over white, rounded as Pillow's `alpha_composite` onto an opaque background rounds. In place: a giant is there only once. */
 const flatten = (rgba: Uint8Array): Uint8Array => {
-  const rgb = new Uint8Array((rgba.length / 4) * 3);
-  for (let from = 0, to = 0; from < rgba.length; from += 4) {
+  let to = 0;
+  for (let from = 0; from < rgba.length; from += 4) {
     const alpha = rgba[from + 3] as number;
     const white = 255 * (255 - alpha);
     for (let channel = 0; channel < 3; channel++)
-      rgb[to++] = Math.round(((rgba[from + channel] as number) * alpha + white) / 255);
+      rgba[to++] = Math.round(((rgba[from + channel] as number) * alpha + white) / 255);
   }
-  return rgb;
+  return rgba.subarray(0, to);
 };
 
 /** a * b / 255, rounded, in integers (libImaging's MULDIV255). */
@@ -43,10 +46,13 @@ const fromInks = (cmyk: Uint8Array): Uint8Array => {
   return rgb;
 };
 
+const isJimpType = (type: ImageType): type is JimpType => type === 'gif' || type === 'bmp' || type === 'tiff';
+
 /**
  * Loads sharp with every loader but JPEG, PNG and WebP blocked, and returns a decoder whose pixels are those of Pillow's
  * `convert('RGB')`: embedded colour profiles and EXIF orientation are not applied, 16 bits lose their lower 8 (Pillow
  * itself clips 16-bit greys to white, which nobody wants), an animation is its first frame, alpha lies over white.
+ * GIF, BMP and TIFF go to jimp, which is loaded with the first of them.
  */
 export const createDecoder = async (maxPixels: number): Promise<Decode> => {
   const { default: sharp } = await import('sharp');
@@ -57,19 +63,30 @@ export const createDecoder = async (maxPixels: number): Promise<Decode> => {
   sharp.cache(false);
   sharp.concurrency(1);
 
-  return async (bytes, { cmyk }) => {
+  const bySharp = async (bytes: Uint8Array, { cmyk }: ImageHeader): Promise<Decoding> => {
     const opened = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels });
     const asked = cmyk ? opened.pipelineColourspace('cmyk').toColourspace('cmyk') : opened;
+    const { data, info } = await asked.raw().toBuffer({ resolveWithObject: true });
+    const { width, height, channels } = info;
+    if (channels === 4)
+      return { ok: true, pixels: { rgb: cmyk ? fromInks(data) : flatten(data), width, height } };
+    if (channels === 3) return { ok: true, pixels: { rgb: data, width, height } };
+    return { ok: false, message: `unexpected number of channels: ${channels}` };
+  };
+
+  const byJimp = async (bytes: Uint8Array, type: JimpType): Promise<Decoding> => {
+    const { decodeByJimp } = await import('./decode-jimp.ts');
+    const { rgba, width, height } = await decodeByJimp(bytes, type);
+    return { ok: true, pixels: { rgb: flatten(rgba), width, height } };
+  };
+
+  return async (bytes, header) => {
+    const { type } = header;
     try {
-      const { data, info } = await asked.raw().toBuffer({ resolveWithObject: true });
-      const { width, height, channels } = info;
-      if (channels === 4)
-        return { ok: true, pixels: { rgb: cmyk ? fromInks(data) : flatten(data), width, height } };
-      if (channels === 3) return { ok: true, pixels: { rgb: data, width, height } };
-      return { ok: false, message: `unexpected number of channels: ${channels}` };
+      return await (isJimpType(type) ? byJimp(bytes, type) : bySharp(bytes, header));
     } catch (error) {
-      // sharp has no error classes; nothing but decoding this image happens inside the try.
-      return { ok: false, message: (error as Error).message };
+      // No decoder has error classes, UTIF even throws strings; nothing but decoding this image happens inside the try.
+      return { ok: false, message: messageOf(error) };
     }
   };
 };

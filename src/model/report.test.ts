@@ -15,7 +15,7 @@ const results: readonly FileResult[] = [
       timings: { decodeMs: 1.11, resizeMs: 2.22, inferMs: 3.33 },
     },
   },
-  { image: 'note.jpg', error: 'not a JPEG, PNG or WebP image' },
+  { image: 'note.jpg', error: 'not a JPEG, PNG, WebP, GIF, BMP or TIFF image' },
 ];
 
 describe('the report of classify', () => {
@@ -33,7 +33,7 @@ describe('the report of classify', () => {
           ],
           ms: 6.7,
         },
-        { image: 'note.jpg', error: 'not a JPEG, PNG or WebP image' },
+        { image: 'note.jpg', error: 'not a JPEG, PNG, WebP, GIF, BMP or TIFF image' },
       ],
     });
   });

@@ -62,7 +62,7 @@ describe('imgrec classify', () => {
     expect(exitCode).toBe(1);
     expect(report().schema).toBe('imgrec.classify/1');
     expect(report().results).toMatchObject([
-      { image: 'broken.jpg', error: 'not a JPEG, PNG or WebP image' },
+      { image: 'broken.jpg', error: 'not a JPEG, PNG, WebP, GIF, BMP or TIFF image' },
       { image: 'cat.jpg', label: 'Egyptian Mau', top: [{}, {}] },
       { image: 'flower', label: 'daisy' },
     ]);
