@@ -100,6 +100,9 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
     app.post(path, { onRequest: async (request) => void jobIds.set(request, newJobId()) }, takeImage);
   }
 
+  // Browsers ask for it with every page, a plain label included.
+  app.get('/favicon.ico', (_request, reply) => reply.status(204).send());
+
   app.get('/healthz', async () => ({ status: 'ok', waiting: options.replies.waiting() }));
 
   app.get<{ Params: { id: string } }>('/v1/results/:id', async (request, reply) => {

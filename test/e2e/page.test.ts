@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { assetPath } from '../../src/package.ts';
+import { newHome, startDev } from '../fixtures/dev.ts';
+import { killStarted } from '../fixtures/processes.ts';
+
+const browser = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+
+describe.skipIf(browser === undefined)(
+  'the page in a browser (Chromium or Chrome has to be installed)',
+  () => {
+    let root: string;
+    beforeAll(async () => {
+      root = await mkdtemp(path.join(tmpdir(), 'imgrec-page-'));
+    });
+    afterAll(async () => {
+      killStarted();
+      await rm(root, { recursive: true, force: true });
+    });
+
+    test('sends a photograph and shows its label, with JavaScript switched off', {
+      timeout: 60_000,
+    }, async () => {
+      const { run, url } = await startDev(await newHome(root, 'page'), ['--classifiers', '1']);
+      const opened = await chromium.launch({ executablePath: browser ?? '', args: ['--no-sandbox'] });
+      try {
+        const context = await opened.newContext({ javaScriptEnabled: false });
+        const page = await context.newPage();
+        const problems: string[] = [];
+        page.on('console', (message) => problems.push(message.text()));
+        await page.goto(url);
+        if (process.env['IMGREC_TEST_SCREENSHOT'])
+          await page.screenshot({ path: process.env['IMGREC_TEST_SCREENSHOT'] });
+        expect(await page.textContent('h1')).toBe('Application Home Page');
+        await page.setInputFiles('input[type=file]', assetPath('samples', 'daisy.jpg'));
+        await page.click('button');
+        await page.waitForLoadState();
+        expect(await page.textContent('body')).toBe('daisy');
+        expect(problems).toEqual([]);
+      } finally {
+        await opened.close();
+      }
+      run.interrupt();
+      expect(await run.exit()).toEqual({ code: 0, signal: null });
+    });
+  },
+);
