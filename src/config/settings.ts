@@ -182,6 +182,14 @@ export const settings = {
     help: 'form of the answer: label, stem:label, tuple or json',
   }),
 
+  transport: setting({
+    name: 'transport',
+    type: choice(['key', 'inline']),
+    default: 'key',
+    placeholder: 'WAY',
+    help: 'how images reach the workers: key (through the input bucket) or inline (up to 128 KiB in the message)',
+  }),
+
   // worker
   visibilitySeconds: setting({
     name: 'visibility',

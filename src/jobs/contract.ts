@@ -9,16 +9,26 @@ export const replySuffix = z.string().regex(/^[a-z0-9-]{1,40}$/);
 
 const labelled = z.object({ label: z.string(), probability: z.number() });
 
+/** Images up to this size may travel in the message itself: base64 makes 171 KiB of it, and a message may have 1 MiB. */
+export const maxInlineBytes = 128 * 1_024;
+
+const imageFacts = {
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  bytes: z.number().int().positive(),
+  type: z.string().max(100),
+};
+
+/** An image is stored in the input bucket, or it is in the message. */
+const jobImage = z.union([
+  z.object({ key: z.string().min(1).max(1_024), ...imageFacts }),
+  z.object({ inline: z.base64().max(Math.ceil(maxInlineBytes / 3) * 4), ...imageFacts }),
+]);
+
 /** One image to classify, as it travels through the request queue. Unknown fields are ignored. */
 export const jobRequest = z.object({
   v: z.literal(contractVersion),
   id: z.string().regex(jobIdPattern),
-  image: z.object({
-    key: z.string().min(1).max(1_024),
-    sha256: z.string().regex(/^[0-9a-f]{64}$/),
-    bytes: z.number().int().positive(),
-    type: z.string().max(100),
-  }),
+  image: jobImage,
   /** The file name as the client gave it: for display only. */
   name: z.string().max(255),
   replyTo: replySuffix,

@@ -50,6 +50,7 @@ describe('a web process that is told to stop', () => {
         graceSeconds,
         reply: 'label',
         topK: 1,
+        transport: 'key',
         limits: { maxImageBytes: 200_000, maxPixels: 1_000_000 },
         clock: systemClock,
         log,

@@ -4,7 +4,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestCluster, type TestCluster } from '../../test/fixtures/cluster.ts';
 import type { Delivery } from '../aws/sqs.ts';
 import { systemClock } from '../clock.ts';
-import { decodeRequest, encode, type JobRequest, type JobResult, resultKey } from '../jobs/contract.ts';
+import {
+  decodeRequest,
+  encode,
+  type JobRequest,
+  type JobResult,
+  maxInlineBytes,
+  resultKey,
+} from '../jobs/contract.ts';
 import { assetPath } from '../package.ts';
 import { type ServeOptions, serve } from './serve.ts';
 
@@ -32,6 +39,7 @@ const startWeb = async ({ cluster }: TestCluster, options: Partial<ServeOptions>
       graceSeconds: 5,
       reply: 'label',
       topK: 3,
+      transport: 'key',
       limits: { maxImageBytes: 200_000, maxPixels: 1_000_000 },
       clock: systemClock,
       log,
@@ -280,6 +288,28 @@ describe('a web tier in trouble', () => {
       headers: { prefer: 'respond-async, wait=1' },
     });
     expect(answer.status).toBe(504);
+    await web.stop();
+  });
+
+  test('with --transport inline, small images travel in the message and large ones through the bucket', async () => {
+    const web = await startWeb(own, { transport: 'inline' });
+    const worker = startWorker(own, () => ({}));
+    // A JPEG may be followed by anything.
+    const large = Buffer.concat([cat, Buffer.alloc(maxInlineBytes)]);
+    for (const [bytes, way] of [
+      [cat, 'inline'],
+      [large, 'key'],
+    ] as const) {
+      const answer = await fetch(web.url, { method: 'POST', body: form('myfile', bytes, 'cat.jpg') });
+      const id = answer.headers.get('imgrec-id') ?? '';
+      expect(answer.status).toBe(200);
+      const image = worker.requests.find((request) => request.id === id)?.image ?? {};
+      expect(way in image).toBe(true);
+      const stored = await own.cluster.s3.get(own.cluster.names.inputBucket, `images/${id}`);
+      expect(stored).toEqual(way === 'key' ? bytes : undefined);
+      if ('inline' in image) expect(Buffer.from(String(image.inline), 'base64')).toEqual(bytes);
+    }
+    await worker.stop();
     await web.stop();
   });
 

@@ -21,6 +21,7 @@ export interface ServeOptions {
   readonly graceSeconds: number;
   readonly reply: ReplyForm;
   readonly topK: number;
+  readonly transport: 'key' | 'inline';
   readonly limits: ImageLimits;
   readonly clock: Clock;
   readonly log: Log;

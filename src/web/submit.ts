@@ -3,7 +3,7 @@ import type { Batcher } from '../aws/batcher.ts';
 import type { Cluster } from '../aws/cluster.ts';
 import { CloudError } from '../aws/errors.ts';
 import { type ImageLimits, type Inspection, inspectImage } from '../image/inspect.ts';
-import { contractVersion, encode, imageKey } from '../jobs/contract.ts';
+import { contractVersion, encode, imageKey, maxInlineBytes } from '../jobs/contract.ts';
 import type { Log } from '../log.ts';
 import { type Answer, answerOf, problem } from './answers.ts';
 import type { Counters } from './counters.ts';
@@ -16,6 +16,8 @@ export interface SubmitOptions {
   readonly replies: Replies;
   readonly limits: ImageLimits;
   readonly topK: number;
+  /** `inline` sends images of up to 128 KiB in the message itself; larger ones, and all with `key`, through the input bucket. */
+  readonly transport: 'key' | 'inline';
   readonly counters: Counters;
   readonly log: Log;
 }
@@ -53,15 +55,19 @@ export const submit = async (
     counters.refused();
     return refusal(id, inspection);
   }
-  const image = {
-    key: imageKey(id),
+  const facts = {
     sha256: createHash('sha256').update(upload.bytes).digest('hex'),
     bytes: upload.bytes.length,
     type: inspection.header.mediaType,
   };
   const reply = replies.wait(id, waitMs, over.signal);
   try {
-    await cluster.s3.put(cluster.names.inputBucket, image.key, upload.bytes, image.type, image.sha256);
+    const image =
+      options.transport === 'inline' && upload.bytes.length <= maxInlineBytes
+        ? { inline: upload.bytes.toString('base64'), ...facts }
+        : { key: imageKey(id), ...facts };
+    if ('key' in image)
+      await cluster.s3.put(cluster.names.inputBucket, image.key, upload.bytes, image.type, image.sha256);
     await options.requests.add(
       encode({
         v: contractVersion,

@@ -110,13 +110,21 @@ export const runJob = async (options: JobOptions, lease: Lease): Promise<Ending>
     return result.kind === 'ok' ? result.value : undefined;
   };
 
+  const matches = (bytes: Buffer) =>
+    createHash('sha256').update(bytes).digest('hex') === request.image.sha256;
+
   const fetchImage = async (): Promise<Buffer | FailureReason> => {
+    const { image } = request;
+    if ('inline' in image) {
+      const bytes = Buffer.from(image.inline, 'base64');
+      return matches(bytes) ? bytes : 'image-corrupt';
+    }
     for (let read = 1; ; read++) {
-      const bytes = await s3.get(names.inputBucket, request.image.key);
+      const bytes = await s3.get(names.inputBucket, image.key);
       if (bytes === undefined) return 'image-gone';
-      if (createHash('sha256').update(bytes).digest('hex') === request.image.sha256) return bytes;
+      if (matches(bytes)) return bytes;
       log.warn(
-        { id, bytes: bytes.length, expected: request.image.bytes, read },
+        { id, bytes: bytes.length, expected: image.bytes, read },
         'an image does not match its sha256',
       );
       if (read >= corruptReads) return 'image-corrupt';

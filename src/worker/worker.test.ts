@@ -46,14 +46,20 @@ afterAll(async () => {
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
+const storedImage = (bytes: Uint8Array, id = newJobId()) => ({
+  key: imageKey(id),
+  sha256: sha256(bytes),
+  bytes: bytes.length,
+  type: 'image/jpeg',
+});
+
 const requestFor = (bytes: Uint8Array, change: Partial<JobRequest> = {}): JobRequest => {
   const id = newJobId();
-  const image = { key: imageKey(id), sha256: sha256(bytes), bytes: bytes.length, type: 'image/jpeg' };
-  return { v: 1, id, image, name: 'cat.jpg', replyTo, topK: 2, ...change };
+  return { v: 1, id, image: storedImage(bytes, id), name: 'cat.jpg', replyTo, topK: 2, ...change };
 };
 
-const store = (request: JobRequest, bytes: Uint8Array) =>
-  test_.cluster.s3.put(test_.cluster.names.inputBucket, request.image.key, bytes, request.image.type);
+const store = ({ id }: JobRequest, bytes: Uint8Array) =>
+  test_.cluster.s3.put(test_.cluster.names.inputBucket, imageKey(id), bytes, 'image/jpeg');
 
 const queue = async (body: string) => {
   const { sqs, names } = test_.cluster;
@@ -189,6 +195,17 @@ describe('a worker', () => {
     expect(totals).toMatchObject({ failed: 1, deadLettered: 0 });
   });
 
+  test('an image that travels in the message is classified like any other', async () => {
+    const { key: _key, ...facts } = storedImage(cat);
+    const request = requestFor(cat, { image: { ...facts, inline: cat.toString('base64') } });
+    await queue(encode(request));
+    let replies: JobResult[] = [];
+    await workUntil(async () => {
+      replies = await nextReplies(1);
+    });
+    expect(replies).toMatchObject([{ id: request.id, status: 'ok', label: 'Egyptian Mau' }]);
+  });
+
   test('a missing image is the failed result image-gone', async () => {
     const request = requestFor(cat);
     await queue(encode(request));
@@ -279,9 +296,7 @@ describe('a draining worker', () => {
     const { cluster } = own;
     const { sqs, s3, names } = cluster;
     const requests = Array.from({ length: 30 }, () => requestFor(cat));
-    await Promise.all(
-      requests.map((request) => s3.put(names.inputBucket, request.image.key, cat, 'image/jpeg')),
-    );
+    await Promise.all(requests.map(({ id }) => s3.put(names.inputBucket, imageKey(id), cat, 'image/jpeg')));
     const sender = sqs.sender(names.requests);
     await Promise.all(requests.map((request) => sender.add(encode(request))));
     const stop = new AbortController();
