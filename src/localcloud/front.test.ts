@@ -106,7 +106,7 @@ test.each<[string, Sent, number, string]>([
   ['S3, an unknown method', { service: 's3', method: 'PATCH', target: '/bucket/key' }, 404, 'NoSuchBucket'],
   [
     'SQS',
-    { service: 'sqs', headers: { 'x-amz-target': 'AmazonSQS.PurgeQueue' } },
+    { service: 'sqs', headers: { 'x-amz-target': 'AmazonSQS.AddPermission' } },
     400,
     'UnknownOperationException',
   ],

@@ -1,12 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
+import { adminPrefix } from './admin.ts';
 import { type Answer, type Call, headerOf, Refusal, type Service } from './answer.ts';
+import type { CallCounter } from './calls.ts';
+import { carryOut, type Delivery, sendDamaged } from './faults/carry-out.ts';
+import type { FaultEngine } from './faults/engine.ts';
+import { operationOf } from './operation.ts';
 import { parseAuthorization, sha256Hex, type Verifier } from './sigv4.ts';
+import { receiveCountOf } from './sqs/handle.ts';
 
 export interface FrontOptions {
   /** By the service name in a credential scope. */
   readonly services: Readonly<Record<string, Service>>;
   readonly verifier: Verifier;
+  readonly calls: CallCounter;
+  readonly faults: FaultEngine;
+  readonly clock: Clock;
   readonly log: (line: object) => void;
 }
 
@@ -33,26 +43,44 @@ const readBody = (request: IncomingMessage, maxBytes: number): Promise<Buffer> =
 
 /** The service that words the refusal of a request that names none: by what only its protocol sends. */
 const guessService = (request: IncomingMessage): string => {
+  if (request.url?.startsWith(adminPrefix)) return 'admin';
   const target = headerOf(request.headers, 'x-amz-target');
   if (target !== undefined) return target.startsWith('AmazonSSM.') ? 'ssm' : 'sqs';
   return request.headers['content-type']?.startsWith('application/x-www-form-urlencoded') ? 'sts' : 's3';
 };
 
-/** What every request goes through: size, signature, the service of its credential scope, and the answer's wording. */
-export const createFront = ({ services, verifier, log }: FrontOptions) => {
+/** Which queue or object a request is about, for the log. */
+const targetOf = (path: string, body: Buffer): string =>
+  path.length > 1 ? path : (/"QueueUrl":"[^"]*\/([^"/]+)"/.exec(body.toString('latin1'))?.[1] ?? path);
+
+/** Aborts when the connection closes before its answer was sent. */
+const closeSignal = (response: ServerResponse): AbortSignal => {
+  const controller = new AbortController();
+  if (response.destroyed) controller.abort();
+  else
+    response.once('close', () => {
+      // 'close' also follows an answer that was sent, where an abort would only cost an exception object.
+      if (!response.writableFinished) controller.abort();
+    });
+  return controller.signal;
+};
+
+/** What every request goes through: size, signature, the service of its credential scope, faults, and the answer's wording. */
+export const createFront = ({ services, verifier, calls, faults, clock, log }: FrontOptions) => {
   let requests = 0;
 
   const answerTo = async (
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
-  ): Promise<Answer> => {
+  ): Promise<Delivery> => {
     const url = request.url ?? '/';
     const mark = url.indexOf('?');
     const method = request.method ?? 'GET';
     const path = mark < 0 ? url : url.slice(0, mark);
     const query = mark < 0 ? '' : url.slice(mark + 1);
-    const authorization = parseAuthorization(request.headers.authorization);
+    const { headers } = request;
+    const authorization = parseAuthorization(headers.authorization);
     const name = authorization?.service ?? guessService(request);
     const service = Object.hasOwn(services, name) ? services[name] : undefined;
     const wording = service ?? services['s3'];
@@ -62,6 +90,19 @@ export const createFront = ({ services, verifier, log }: FrontOptions) => {
         headers: {},
         body: '',
       };
+    const explain = (error: unknown): Answer => {
+      if (error instanceof Refusal) return refuse(error);
+      if (request.socket.destroyed) return { status: 499, headers: {}, body: '' };
+      log({
+        event: 'failure',
+        service: name,
+        method,
+        path,
+        error: messageOf(error),
+        stack: error instanceof Error ? error.stack : undefined,
+      });
+      return refuse(new Refusal('InternalFailure', 'The local cloud failed; its log says why.', 500));
+    };
 
     try {
       if (query.includes('X-Amz-Signature='))
@@ -76,56 +117,67 @@ export const createFront = ({ services, verifier, log }: FrontOptions) => {
         throw new Refusal('NotImplemented', `The local cloud does not have the service ${name}.`, 501);
       const body = await readBody(request, service.maxBodyBytes);
       // S3 signs a promise about its body, which s3/body.ts verifies; the others sign the body itself.
-      const payloadHash = name === 's3' ? headerOf(request.headers, 'x-amz-content-sha256') : sha256Hex(body);
+      const payloadHash = name === 's3' ? headerOf(headers, 'x-amz-content-sha256') : sha256Hex(body);
       if (payloadHash === undefined)
         throw new Refusal('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256');
-      verifier.verify({ method, path, query, headers: request.headers }, authorization, payloadHash);
-      const call: Call = {
-        method,
-        path,
-        query,
-        headers: request.headers,
-        body,
-        signal: () => {
-          const controller = new AbortController();
-          if (response.destroyed) controller.abort();
-          else
-            response.once('close', () => {
-              // 'close' also follows an answer that was sent, where an abort would only cost an exception object.
-              if (!response.writableFinished) controller.abort();
-            });
-          return controller.signal;
-        },
-      };
-      return await service.handle(call, requestId);
+      verifier.verify({ method, path, query, headers }, authorization, payloadHash);
+
+      const operation = operationOf(name, { method, path, query, headers }, () => body.toString('latin1'));
+      const signal = (): AbortSignal => closeSignal(response);
+      const call: Call = { method, path, query, headers, body, signal };
+      calls.count(operation);
+      const injection =
+        faults.isActive() && name !== 'admin'
+          ? faults.next(operation, requestId, () => targetOf(path, body))
+          : undefined;
+      if (injection) {
+        const perform = async (other?: string): Promise<Answer> => {
+          try {
+            const changed = other === undefined ? call : { ...call, body: Buffer.from(other) };
+            return await service.handle(changed, requestId);
+          } catch (error) {
+            return explain(error);
+          }
+        };
+        const exchange = {
+          service: name,
+          operation,
+          body: name === 's3' ? '' : body.toString('utf8'),
+          response,
+          perform,
+          canRewrite: true,
+          refuse,
+          deliveriesOf: receiveCountOf,
+        };
+        return await carryOut(injection, exchange, faults, clock);
+      }
+      const answer = await service.handle(call, requestId);
+      if (name === 'sqs') calls.countSqsUnits(Math.max(body.length, answer.body.length));
+      return { how: 'whole', answer };
     } catch (error) {
-      if (error instanceof Refusal) return refuse(error);
-      if (request.socket.destroyed) return { status: 499, headers: {}, body: '' };
-      log({
-        event: 'failure',
-        service: name,
-        method,
-        path,
-        error: messageOf(error),
-        stack: error instanceof Error ? error.stack : undefined,
-      });
-      return refuse(new Refusal('InternalFailure', 'The local cloud failed; its log says why.', 500));
+      return { how: 'whole', answer: explain(error) };
     }
   };
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const requestId = `L${(++requests).toString(36).padStart(15, '0').toUpperCase()}`;
-    const { status, headers, body } = await answerTo(request, response, requestId);
-    if (response.destroyed) return;
+    const delivery = await answerTo(request, response, requestId);
+    if (!delivery || response.destroyed) return;
+    const { status, headers, body } = delivery.answer;
     const length = Buffer.isBuffer(body) ? body.length : Buffer.byteLength(body);
     // A refused body is not read to its end, so the connection cannot carry another request.
     if (!request.complete) response.shouldKeepAlive = false;
-    response.writeHead(status, {
+    const all = {
       'x-amz-request-id': requestId,
       'x-amzn-requestid': requestId,
       ...(status === 204 || status === 304 ? {} : { 'content-length': length }),
       ...headers,
-    });
+    };
+    if (delivery.how !== 'whole') {
+      sendDamaged(response, delivery, all, clock);
+      return;
+    }
+    response.writeHead(status, all);
     response.end(body);
   };
 };

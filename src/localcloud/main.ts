@@ -1,15 +1,26 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../errors.ts';
+import { loadFaultPlan } from './faults/source.ts';
 import { startLocalCloud } from './server.ts';
 
+/** Whether the tests want every local cloud to be as unaccommodating as AWS, those behind `imgrec dev` included. */
+const testStrict = process.env['IMGREC_TEST_STRICT'] === '1';
+
 /**
- * The process that a supervisor starts with `child_process.fork`: `--state DIR [--port N] [-- LAUNCHER ARGV...]`.
+ * The process that a supervisor starts with `child_process.fork`: `--state DIR [--port N] [--faults FILE|SEED] [--strict-s3-403] [--strand-aborted-poll]
+ * [-- LAUNCHER ARGV...]`.
  * It sends `{type:'ready', endpoint}` or `{type:'failed', message, hint}`, and ends on `{type:'stop'}`, on SIGTERM and when
  * its channel closes, so that no death of the supervisor leaves it behind. A second SIGTERM ends it at once.
  */
 const run = async (): Promise<void> => {
   const { values, positionals } = parseArgs({
-    options: { state: { type: 'string' }, port: { type: 'string', default: '0' } },
+    options: {
+      state: { type: 'string' },
+      port: { type: 'string', default: '0' },
+      faults: { type: 'string' },
+      'strict-s3-403': { type: 'boolean', default: testStrict },
+      'strand-aborted-poll': { type: 'boolean', default: testStrict },
+    },
     allowPositionals: true,
   });
   if (values.state === undefined) throw new Error('--state DIR is needed');
@@ -21,6 +32,9 @@ const run = async (): Promise<void> => {
     stateFolder: values.state,
     port,
     ...(positionals.length > 0 && { launcher: positionals }),
+    ...(values.faults !== undefined && { faults: loadFaultPlan(values.faults) }),
+    strict403: values['strict-s3-403'],
+    strandAbortedPoll: values['strand-aborted-poll'],
     log: (line) => process.stderr.write(`${JSON.stringify(line)}\n`),
   });
 

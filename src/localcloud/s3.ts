@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { type Answer, type Call, headerOf, Refusal, type Service } from './answer.ts';
 import { checkBody } from './s3/body.ts';
 import type { Bucket, Buckets } from './s3/buckets.ts';
-import { checkWriteConditions, isNotModified } from './s3/conditions.ts';
+import { readDeletion } from './s3/delete-many.ts';
 import { documentKinds } from './s3/documents.ts';
-import { listingParameters, listObjects } from './s3/listing.ts';
-import type { ObjectInfo } from './s3/objects.ts';
+import { listingParameters, listObjects, listObjectsV1, v1Parameters } from './s3/listing.ts';
+import { createObjectCalls } from './s3/object-calls.ts';
+import { notImplemented } from './s3/stored-headers.ts';
 import { parseQuery } from './sigv4.ts';
 import { type XmlElement, xmlDocument } from './xml.ts';
 
@@ -15,13 +15,15 @@ export interface S3Options {
   readonly clock: Clock;
   readonly account: string;
   readonly region: string;
+  /**
+   * Grants ListBucket on no bucket whose name has `input` in it, so that a missing key there is 403, as S3 answers to callers
+   * without that right. It is the bucket that the fleet's roles read and may not list; whoever reads the others may.
+   */
+  readonly strict403?: boolean;
 }
 
 const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/';
 const maxKeyBytes = 1024;
-
-const notImplemented = (what: string): Refusal =>
-  new Refusal('NotImplemented', `The local cloud does not have ${what}.`, 501);
 
 const empty = (status: number, headers: Answer['headers'] = {}): Answer => ({ status, headers, body: '' });
 
@@ -31,55 +33,14 @@ const xml = (root: string, content: XmlElement, status = 200): Answer => ({
   body: xmlDocument(root, content, namespace),
 });
 
-/** Headers of an object that come back as they were sent. */
-const keptHeaders = new Set([
-  'content-type',
-  'content-disposition',
-  'content-language',
-  'cache-control',
-  'expires',
-]);
-
-/** Headers that would change what a PutObject means; ignoring one would be a silent success. */
-const refusedHeaders =
-  /^x-amz-(copy-source|server-side-encryption-customer|object-lock|website-redirect|tagging|grant-|write-offset)/;
-
-/** Values that say what happens anyway. */
-const acceptedValues: Readonly<Record<string, ReadonlySet<string>>> = {
-  'x-amz-acl': new Set(['private', 'bucket-owner-full-control']),
-  'x-amz-server-side-encryption': new Set(['AES256']),
-  'x-amz-storage-class': new Set(['STANDARD']),
-};
-
-const readHeaders = (call: Call): Record<string, string> => {
-  const kept: Record<string, string> = {};
-  for (const name in call.headers) {
-    if (refusedHeaders.test(name)) throw notImplemented(`the header ${name}`);
-    const accepted = Object.hasOwn(acceptedValues, name) ? acceptedValues[name] : undefined;
-    if (accepted && !accepted.has(headerOf(call.headers, name) ?? ''))
-      throw notImplemented(`${name}: ${headerOf(call.headers, name)}`);
-    if (!keptHeaders.has(name) && !name.startsWith('x-amz-meta-')) continue;
-    const value = headerOf(call.headers, name);
-    if (value !== undefined) kept[name] = value;
-  }
-  const encodings = (headerOf(call.headers, 'content-encoding') ?? '')
-    .split(',')
-    .map((encoding) => encoding.trim())
-    .filter((encoding) => encoding !== '' && encoding !== 'aws-chunked');
-  if (encodings.length > 0) kept['content-encoding'] = encodings.join(',');
-  kept['content-type'] ??= 'binary/octet-stream';
-  return kept;
-};
-
-const infoHeaders = (info: ObjectInfo): Record<string, string | number> => ({
-  ...info.headers,
-  etag: `"${info.etag}"`,
-  'last-modified': new Date(info.modifiedMs).toUTCString(),
-  'accept-ranges': 'bytes',
-});
-
 /** The protocol front of S3, path style. */
-export const createS3 = ({ buckets, clock, account, region }: S3Options): Service => {
+export const createS3 = ({ buckets, clock, account, region, strict403 = false }: S3Options): Service => {
+  const objectCalls = createObjectCalls({
+    clock,
+    bucketNamed: buckets.get,
+    mayList: ({ name }) => !strict403 || !name.includes('input'),
+  });
+
   const listBuckets = (): Answer =>
     xml('ListAllMyBucketsResult', {
       Owner: { ID: account, DisplayName: 'local' },
@@ -143,6 +104,10 @@ export const createS3 = ({ buckets, clock, account, region }: S3Options): Servic
       names.every((each) => listingParameters.has(each))
     )
       return xml('ListBucketResult', listObjects(buckets.get(name), query, account));
+    if (call.method === 'GET' && !query.has('list-type') && names.every((each) => v1Parameters.has(each)))
+      return xml('ListBucketResult', listObjectsV1(buckets.get(name), query, account));
+    if (call.method === 'POST' && names.length === 1 && kind === 'delete')
+      return deleteObjects(buckets.get(name), call);
     if (names.length > 0) throw notImplemented(`${call.method} of a bucket with ?${names.join('&')}`);
     switch (call.method) {
       case 'PUT':
@@ -154,44 +119,14 @@ export const createS3 = ({ buckets, clock, account, region }: S3Options): Servic
         buckets.remove(name);
         return empty(204);
       default:
-        throw notImplemented(`${call.method} of a bucket (ListObjects version 1?)`);
+        throw notImplemented(`${call.method} of a bucket`);
     }
   };
 
-  const putObject = (bucket: Bucket, key: string, call: Call): Answer => {
-    const headers = readHeaders(call);
-    const { body, checksums } = checkBody(call.headers, call.body);
-    // From here to the end nothing waits: of two simultaneous conditional puts exactly one finds the key free.
-    checkWriteConditions(call.headers, bucket.objects.get(key));
-    const etag = createHash('md5').update(body).digest('hex');
-    bucket.objects.put(
-      {
-        key,
-        bytes: body.length,
-        etag,
-        // S3 shows whole seconds in headers; kept so that HEAD, GET and lists agree.
-        modifiedMs: Math.floor(clock.wallMs() / 1000) * 1000,
-        headers: { ...headers, ...checksums },
-      },
-      body,
-    );
-    return empty(200, { etag: `"${etag}"`, 'x-amz-server-side-encryption': 'AES256', ...checksums });
-  };
-
-  const getObject = (bucket: Bucket, key: string, call: Call): Answer => {
-    const info = bucket.objects.get(key);
-    if (!info) throw new Refusal('NoSuchKey', 'The specified key does not exist.', 404);
-    for (const header of ['range', 'if-modified-since', 'if-unmodified-since'])
-      if (call.headers[header] !== undefined) throw notImplemented(`the header ${header} on ${call.method}`);
-    if (isNotModified(call.headers, info)) return empty(304, { etag: `"${info.etag}"` });
-    const headers = infoHeaders(info);
-    headers['x-amz-server-side-encryption'] = 'AES256';
-    if (call.headers['x-amz-checksum-mode'] === undefined) {
-      for (const name in headers) if (name.startsWith('x-amz-checksum-')) delete headers[name];
-    }
-    if (call.method === 'HEAD')
-      return { status: 200, headers: { ...headers, 'content-length': info.bytes }, body: '' };
-    return { status: 200, headers, body: bucket.objects.read(key) ?? '' };
+  const deleteObjects = (bucket: Bucket, call: Call): Answer => {
+    const { keys, quiet } = readDeletion(checkBody(call.headers, call.body).body.toString('utf8'));
+    for (const key of keys) bucket.objects.remove(key);
+    return xml('DeleteResult', { Deleted: quiet ? [] : keys.map((Key) => ({ Key })) });
   };
 
   const objectCall = (name: string, key: string, query: ReadonlyMap<string, string>, call: Call): Answer => {
@@ -201,10 +136,10 @@ export const createS3 = ({ buckets, clock, account, region }: S3Options): Servic
     const bucket = buckets.get(name);
     switch (call.method) {
       case 'PUT':
-        return putObject(bucket, key, call);
+        return objectCalls.put(bucket, key, call);
       case 'GET':
       case 'HEAD':
-        return getObject(bucket, key, call);
+        return objectCalls.get(bucket, key, call);
       case 'DELETE':
         if (call.headers['if-match'] !== undefined) throw notImplemented('the header if-match on DELETE');
         bucket.objects.remove(key);

@@ -4,13 +4,19 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { type Clock, systemClock } from '../clock.ts';
 import { ImgrecError } from '../errors.ts';
+import { createAdmin } from './admin.ts';
+import { createCallCounter } from './calls.ts';
 import { createInstances } from './ec2/instances.ts';
 import { createEc2 } from './ec2.ts';
+import { createFaultEngine } from './faults/engine.ts';
+import { openLog } from './faults/log.ts';
+import type { FaultPlan } from './faults.ts';
 import { createFront } from './front.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { createBuckets } from './s3/buckets.ts';
 import { createS3 } from './s3.ts';
 import { createVerifier } from './sigv4.ts';
+import { createMoveTasks } from './sqs/move-tasks.ts';
 import { createQueues } from './sqs/queues.ts';
 import { createSqs } from './sqs.ts';
 import { createSsm } from './ssm.ts';
@@ -33,6 +39,12 @@ export interface LocalCloudOptions {
   /** Between SIGTERM and SIGKILL of an instance, default 30 s. */
   readonly graceSeconds?: number;
   readonly clock?: Clock;
+  /** Answers 403 for missing keys where S3 would, to callers without s3:ListBucket: see S3Options. */
+  readonly strict403?: boolean;
+  /** Lets polls of broken connections take messages, as AWS does: see SqsOptions. */
+  readonly strandAbortedPoll?: boolean;
+  /** Faults from the first request on. */
+  readonly faults?: FaultPlan;
   /** Gets one object for each thing that an operator may want to know; silent by default. */
   readonly log?: (line: object) => void;
 }
@@ -99,6 +111,7 @@ const openServices = (
   };
   const queues = createQueues({ clock, journal, region, account });
   const buckets = createBuckets({ clock, journal, folder: path.join(stateFolder, 's3') });
+  const moveTasks = createMoveTasks({ queues, clock });
   const ssm = createSsm({ clock, journal, region, account });
   const instances = createInstances({
     ...(launcher && { launcher }),
@@ -110,6 +123,8 @@ const openServices = (
       AWS_REGION: region,
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      // There is no metadata service here, and an instance must not look for one on whatever network this machine is in.
+      AWS_EC2_METADATA_DISABLED: 'true',
     }),
     log,
   });
@@ -128,14 +143,22 @@ const openServices = (
   });
   return {
     services: {
-      sqs: createSqs({ queues, clock, account, endpoint }),
-      s3: createS3({ buckets, clock, account, region }),
+      sqs: createSqs({
+        queues,
+        moveTasks,
+        clock,
+        account,
+        endpoint,
+        strandAbortedPoll: options.strandAbortedPoll ?? false,
+      }),
+      s3: createS3({ buckets, clock, account, region, strict403: options.strict403 ?? false }),
       ssm,
       sts: createSts(account),
       ec2: createEc2({ instances, account, region }),
     },
     close: async (): Promise<void> => {
       await instances.close();
+      moveTasks.close();
       queues.close();
     },
     closeJournal: () => opened?.close(),
@@ -157,7 +180,12 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
     const endpoint = (): string => `http://127.0.0.1:${port}`;
     const cloud = openServices(options, { accessKeyId, secretAccessKey }, endpoint);
     const verifier = createVerifier({ accessKeyId, secretAccessKey, region, wallMs: clock.wallMs });
-    const front = createFront({ services: cloud.services, verifier, log });
+    const faultLog = openLog(path.join(stateFolder, 'faults.jsonl'));
+    const faults = createFaultEngine({ clock, log: faultLog.write });
+    faults.set(options.faults);
+    const calls = createCallCounter();
+    const services = { ...cloud.services, admin: createAdmin(faults, calls) };
+    const front = createFront({ services, verifier, calls, faults, clock, log });
     const server = createServer(
       {
         // Longer than any client keeps an idle connection, so that it is never the server that closes first.
@@ -199,6 +227,7 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
         setTimeout(() => server.closeAllConnections(), 500).unref();
       });
       cloud.closeJournal();
+      faultLog.close();
       unlock();
     };
     return {

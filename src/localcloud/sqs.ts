@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { type Answer, type Call, headerOf, Refusal, type Service } from './answer.ts';
-import { type Input, optionalInteger, optionalText, parseInput, textMap, texts } from './input.ts';
-import { effectiveAttributes, isAttributeName, numberOf } from './sqs/attributes.ts';
+import { type Input, optionalText, parseInput, texts } from './input.ts';
+import { createAdministering } from './sqs/administer.ts';
+import { numberOf } from './sqs/attributes.ts';
 import { eachEntry, readEntries } from './sqs/batch.ts';
 import {
   attributesMd5,
@@ -14,37 +15,28 @@ import {
 import { invalidParameter, missingParameter, refuseSqs } from './sqs/errors.ts';
 import { readHandle, writeHandle } from './sqs/handle.ts';
 import type { Received } from './sqs/message.ts';
+import type { MoveTasks } from './sqs/move-tasks.ts';
+import { needed, ranged } from './sqs/parameters.ts';
 import type { NamedQueue, Queues } from './sqs/queues.ts';
 
 export interface SqsOptions {
   readonly queues: Queues;
+  readonly moveTasks: MoveTasks;
   readonly clock: Clock;
   readonly account: string;
   /** Known only once the server listens. */
   readonly endpoint: () => string;
+  /** Lets the poll of a broken connection go on: what arrives during its wait is in flight until its visibility ends. */
+  readonly strandAbortedPoll?: boolean;
 }
 
 const maxBatchBytes = 1_048_576;
 /** Above this a standard queue refuses short polls (OverLimit) and lets long polls find nothing. */
 const maxInFlight = 120_000;
 
-const ranged = (input: Input, name: string, min: number, max: number): number | undefined => {
-  const value = optionalInteger(input, name);
-  if (value !== undefined && (value < min || value > max))
-    throw invalidParameter(
-      `Value ${value} for parameter ${name} is invalid. Reason: Must be between ${min} and ${max}, if provided.`,
-    );
-  return value;
-};
-
-const needed = (input: Input, name: string): string => {
-  const value = optionalText(input, name);
-  if (value === undefined || value === '') throw missingParameter(name);
-  return value;
-};
-
 /** The protocol front of SQS: AWS JSON 1.0. */
-export const createSqs = ({ queues, clock, account, endpoint }: SqsOptions): Service => {
+export const createSqs = (options: SqsOptions): Service => {
+  const { queues, moveTasks, clock, account, endpoint, strandAbortedPoll = false } = options;
   const urlOf = (name: string): string => `${endpoint()}/${account}/${name}`;
 
   /** Only the last part of the URL counts: clients reach the same queue through other host names and ports. */
@@ -115,6 +107,7 @@ export const createSqs = ({ queues, clock, account, endpoint }: SqsOptions): Ser
       SentTimestamp: String(message.sentMs),
       ApproximateReceiveCount: String(receiveCount),
       ApproximateFirstReceiveTimestamp: String(message.firstReceivedMs ?? message.sentMs),
+      ...(message.movedFrom !== undefined && { DeadLetterQueueSourceArn: queues.arnOf(message.movedFrom) }),
     };
     if (wanted.has('All')) return all;
     const chosen = Object.entries(all).filter(([name]) => wanted.has(name));
@@ -138,7 +131,7 @@ export const createSqs = ({ queues, clock, account, endpoint }: SqsOptions): Ser
       max,
       visibilitySeconds,
       waitSeconds,
-      ...(waitSeconds > 0 && { signal: call.signal() }),
+      ...(waitSeconds > 0 && !strandAbortedPoll && { signal: call.signal() }),
     });
     if (received.length === 0) return {};
     return {
@@ -191,73 +184,8 @@ export const createSqs = ({ queues, clock, account, endpoint }: SqsOptions): Ser
     }
   };
 
-  const getAttributes = (named: NamedQueue, input: Input): object => {
-    const wanted = texts(input, 'AttributeNames');
-    const unknown = wanted.find((name) => !isAttributeName(name));
-    if (unknown !== undefined) throw new Refusal('InvalidAttributeName', `Unknown Attribute ${unknown}.`);
-    const counts = named.queue.counts();
-    const all: Readonly<Record<string, string>> = {
-      ...effectiveAttributes(named.attributes),
-      QueueArn: named.arn,
-      CreatedTimestamp: String(Math.floor(named.createdMs / 1000)),
-      LastModifiedTimestamp: String(Math.floor(named.modifiedMs / 1000)),
-      ApproximateNumberOfMessages: String(counts.visible),
-      ApproximateNumberOfMessagesNotVisible: String(counts.inFlight),
-      ApproximateNumberOfMessagesDelayed: String(counts.delayed),
-    };
-    const chosen = wanted.includes('All')
-      ? all
-      : Object.fromEntries(Object.entries(all).filter(([name]) => wanted.includes(name)));
-    return Object.keys(chosen).length === 0 ? {} : { Attributes: chosen };
-  };
-
-  const list = (input: Input): object => {
-    const prefix = optionalText(input, 'QueueNamePrefix') ?? '';
-    const max = ranged(input, 'MaxResults', 1, 1000);
-    const after = Buffer.from(optionalText(input, 'NextToken') ?? '', 'base64').toString('utf8');
-    const names = queues.names().filter((name) => name.startsWith(prefix) && name > after);
-    const page = names.slice(0, max ?? 1000);
-    const last = page.at(-1);
-    const more = max !== undefined && page.length < names.length && last !== undefined;
-    return {
-      QueueUrls: page.map(urlOf),
-      ...(more && { NextToken: Buffer.from(last, 'utf8').toString('base64') }),
-    };
-  };
-
   const operations: Readonly<Record<string, (input: Input, call: Call) => object | Promise<object>>> = {
-    CreateQueue: (input) => {
-      const named = queues.create(
-        needed(input, 'QueueName'),
-        textMap(input, 'Attributes'),
-        textMap(input, 'tags'),
-      );
-      return { QueueUrl: urlOf(named.name) };
-    },
-    GetQueueUrl: (input) => {
-      const owner = optionalText(input, 'QueueOwnerAWSAccountId');
-      if (owner !== undefined && owner !== account)
-        throw new Refusal('QueueDoesNotExist', 'The specified queue does not exist.');
-      return { QueueUrl: urlOf(queues.get(needed(input, 'QueueName')).name) };
-    },
-    ListQueues: list,
-    DeleteQueue: (input) => {
-      queues.remove(queueOf(input).name);
-      return {};
-    },
-    GetQueueAttributes: (input) => getAttributes(queueOf(input), input),
-    SetQueueAttributes: (input) => {
-      queues.setAttributes(queueOf(input).name, textMap(input, 'Attributes'));
-      return {};
-    },
-    TagQueue: (input) => {
-      queues.setTags(queueOf(input).name, textMap(input, 'Tags'));
-      return {};
-    },
-    ListQueueTags: (input) => {
-      const { tags } = queueOf(input);
-      return Object.keys(tags).length === 0 ? {} : { Tags: tags };
-    },
+    ...createAdministering({ queues, moveTasks, account, urlOf, queueOf }),
     SendMessage: (input) => send(queueOf(input), input, readOutgoing(input)),
     SendMessageBatch: (input) => sendBatch(queueOf(input), input),
     ReceiveMessage: (input, call) => receive(queueOf(input), input, call),

@@ -2,8 +2,12 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ec2Cases } from './cases/ec2.ts';
 import { s3BeyondCases } from './cases/s3-beyond.ts';
 import { s3BucketCases } from './cases/s3-buckets.ts';
+import { s3ChecksumCases } from './cases/s3-checksums.ts';
+import { s3CopyingCases } from './cases/s3-copying.ts';
 import { s3ListingCases } from './cases/s3-listing.ts';
 import { s3ObjectCases } from './cases/s3-objects.ts';
+import { s3RangeCases } from './cases/s3-ranges.ts';
+import { sqsAdministeringCases } from './cases/sqs-administering.ts';
 import { sqsMessageCases } from './cases/sqs-messages.ts';
 import { sqsQueueCases } from './cases/sqs-queues.ts';
 import { sqsReceivingCases } from './cases/sqs-receiving.ts';
@@ -16,9 +20,13 @@ const cases: readonly ContractCase[] = [
   ...sqsQueueCases,
   ...sqsMessageCases,
   ...sqsReceivingCases,
+  ...sqsAdministeringCases,
   ...s3BucketCases,
   ...s3ObjectCases,
   ...s3ListingCases,
+  ...s3RangeCases,
+  ...s3CopyingCases,
+  ...s3ChecksumCases,
   ...s3BeyondCases,
   ...ssmAndStsCases,
   ...ec2Cases,

@@ -33,7 +33,34 @@ const moto = of('moto', {
     'every handle a message ever had changes its visibility',
   'the visibility of a message that is no longer in flight cannot be changed: MessageNotInflight':
     'visibility is changed in any state',
+  'a RedriveAllowPolicy is returned as it was sent': 'the attribute is unknown',
+  'a RedriveAllowPolicy that says nothing known is refused': 'the attribute is ignored on creation',
+  'a queue that denies it cannot become a dead-letter queue': 'the attribute is ignored on creation',
+  'a message in a dead-letter queue tells where it came from': 'there is no such attribute',
+  'a move task sends dead letters back to where they came from, as new messages': 'answers 500',
+  'a move task with a destination sends everything there': 'answers 500',
+  'a slow move task can be cancelled and tells what it moved; a second one is refused': 'answers 500',
+  "a move task of a queue that is nobody's dead-letter queue is refused": 'answers 500',
+  'a move task of a queue that does not exist is refused as ResourceNotFoundException': 'answers 500',
   // S3
+  'a range that is none is ignored': 'any unit is taken for bytes',
+  'a copy whose source has another ETag than CopySourceIfMatch is refused with 412':
+    'conditions on the source are ignored',
+  'a quiet DeleteObjects names only failures': 'Quiet is ignored',
+  'a DeleteObjects of more than 1000 keys is refused as MalformedXML': 'there is no limit',
+  'ListObjects, the first version, pages by marker': 'Marker is not in the answer',
+  'ListObjects, the first version, tells the next marker where there is a delimiter':
+    'keys of a group already told come again behind the marker',
+  'a body is checked against its ChecksumCRC32, which HeadObject tells when asked':
+    'checksums are stored, not checked',
+  'a body is checked against its ChecksumCRC32C, which HeadObject tells when asked':
+    'checksums are stored, not checked',
+  'a body is checked against its ChecksumCRC64NVME, which HeadObject tells when asked':
+    'checksums are stored, not checked',
+  'a body is checked against its ChecksumSHA1, which HeadObject tells when asked':
+    'checksums are stored, not checked',
+  'a body is checked against its ChecksumSHA256, which HeadObject tells when asked':
+    'checksums are stored, not checked',
   'a bucket name that S3 does not allow is refused as InvalidBucketName': 'only the length is checked',
   'a call that expects another owner is refused as AccessDenied': 'ExpectedBucketOwner is ignored',
   'a bucket policy that is not JSON is refused as MalformedPolicy': 'policies are not read',
@@ -79,10 +106,21 @@ const elasticmq = of('elasticmq', {
   'a visibility above twelve hours is refused': 'any length is taken',
   'the visibility of a message that is no longer in flight cannot be changed: MessageNotInflight':
     'visibility is changed in any state',
+  'a second purge within 60 seconds is refused as PurgeQueueInProgress': 'a queue may be purged at any time',
+  'a RedriveAllowPolicy is returned as it was sent': 'ignored',
+  'a RedriveAllowPolicy that says nothing known is refused': 'ignored',
+  'a queue that denies it cannot become a dead-letter queue': 'RedriveAllowPolicy is ignored',
+  'a slow move task can be cancelled and tells what it moved; a second one is refused':
+    'a cancelled task is no longer listed',
+  "a move task of a queue that is nobody's dead-letter queue is refused": 'answers 503',
+  'a move task of a queue that does not exist is refused as ResourceNotFoundException':
+    'answers QueueDoesNotExist',
   'deleting a message twice is no error': 'the handle of a deleted message is ReceiptHandleIsInvalid',
 });
 
 const versitygw = of('versitygw', {
+  'a quiet DeleteObjects names only failures': 'Quiet is ignored',
+  'a DeleteObjects of more than 1000 keys is refused as MalformedXML': 'there is no limit',
   'a bucket policy is returned as sent, and NoSuchBucketPolicy before': 'knows no such condition key',
   'a public access block is returned as sent; a new bucket has AWS defaults or none': 'answers 501',
   'the encryption is returned as sent; a new bucket has AES256 or none': 'answers 501',

@@ -92,7 +92,14 @@ const openAws = async (): Promise<Connection> => {
 const openLocalCloud = async (): Promise<Connection> => {
   const stateFolder = await mkdtemp(join(tmpdir(), 'imgrec-contract-'));
   const launcher = [process.execPath, fileURLToPath(new URL('./instance.mjs', import.meta.url))];
-  const cloud = await startLocalCloud({ stateFolder, launcher, graceSeconds: 2 });
+  const strict = process.env['IMGREC_TEST_STRICT'] === '1';
+  const cloud = await startLocalCloud({
+    stateFolder,
+    launcher,
+    graceSeconds: 2,
+    strict403: strict,
+    strandAbortedPoll: strict,
+  });
   return {
     ...cloud,
     imageId: 'ami-local',

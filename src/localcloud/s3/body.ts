@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { headerOf, Refusal } from '../answer.ts';
 import { sha256Hex } from '../sigv4.ts';
-import { crc32Base64 } from './crc32.ts';
+import { crc32Base64, crc32cBase64, crc64NvmeBase64 } from './crc.ts';
 
 const incomplete = (message: string): Refusal => new Refusal('IncompleteBody', message);
 
@@ -52,6 +52,8 @@ const digestOf = (algorithm: 'md5' | 'sha1' | 'sha256') => (body: Buffer) =>
 
 const checksums: Readonly<Record<string, (body: Buffer) => string>> = {
   'x-amz-checksum-crc32': crc32Base64,
+  'x-amz-checksum-crc32c': crc32cBase64,
+  'x-amz-checksum-crc64nvme': crc64NvmeBase64,
   'x-amz-checksum-sha1': digestOf('sha1'),
   'x-amz-checksum-sha256': digestOf('sha256'),
 };

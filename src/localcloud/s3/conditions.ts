@@ -2,10 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { headerOf, Refusal } from '../answer.ts';
 import type { ObjectInfo } from './objects.ts';
 
-const failed = (): Refusal =>
+export const preconditionFailed = (): Refusal =>
   new Refusal('PreconditionFailed', 'At least one of the pre-conditions you specified did not hold', 412);
 
-const matches = (list: string, etag: string): boolean =>
+export const matchesEtag = (list: string, etag: string): boolean =>
   list.split(',').some((one) => {
     const tag = one.trim();
     return tag === '*' || tag.replace(/^"|"$/g, '') === etag;
@@ -24,16 +24,16 @@ export const checkWriteConditions = (headers: IncomingHttpHeaders, present: Obje
       'A header you provided implies functionality that is not implemented',
       501,
     );
-  if (noneMatch !== undefined && present) throw failed();
+  if (noneMatch !== undefined && present) throw preconditionFailed();
   if (match === undefined) return;
   if (!present) throw new Refusal('NoSuchKey', 'The specified key does not exist.', 404);
-  if (!matches(match, present.etag)) throw failed();
+  if (!matchesEtag(match, present.etag)) throw preconditionFailed();
 };
 
 /** @returns whether the answer is 304 Not Modified; throws PreconditionFailed */
 export const isNotModified = (headers: IncomingHttpHeaders, info: ObjectInfo): boolean => {
   const match = headerOf(headers, 'if-match');
   const noneMatch = headerOf(headers, 'if-none-match');
-  if (match !== undefined && !matches(match, info.etag)) throw failed();
-  return noneMatch !== undefined && matches(noneMatch, info.etag);
+  if (match !== undefined && !matchesEtag(match, info.etag)) throw preconditionFailed();
+  return noneMatch !== undefined && matchesEtag(noneMatch, info.etag);
 };

@@ -16,6 +16,15 @@ export const listingParameters: ReadonlySet<string> = new Set([
   'fetch-owner',
 ]);
 
+/** Those of ListObjects, the first version. */
+export const v1Parameters: ReadonlySet<string> = new Set([
+  'prefix',
+  'delimiter',
+  'max-keys',
+  'marker',
+  'encoding-type',
+]);
+
 const invalid = (message: string): Refusal => new Refusal('InvalidArgument', message);
 
 /** The index of the first key after `after`, in O(log n). */
@@ -36,26 +45,28 @@ const readToken = (token: string): string => {
   return text.slice(2);
 };
 
-/** One page of ListObjectsV2 as the content of `ListBucketResult`. */
-export const listObjects = (
-  bucket: Bucket,
-  query: ReadonlyMap<string, string>,
-  ownerId: string,
-): XmlElement => {
-  const prefix = query.get('prefix') ?? '';
-  const delimiter = query.get('delimiter') ?? '';
-  const startAfter = query.get('start-after');
-  const token = query.get('continuation-token');
-  const encoding = query.get('encoding-type');
-  const maxText = query.get('max-keys') ?? '1000';
-  if (!/^\d{1,9}$/.test(maxText)) throw invalid('max-keys must be a number from 0');
-  if (encoding !== undefined && encoding !== 'url')
-    throw invalid('Invalid Encoding Method specified in Request');
-  const max = Math.min(1000, Number(maxText));
-  const encode =
-    encoding === 'url' ? (text: string) => uriEncode(text).replaceAll('%2F', '/') : (text: string) => text;
+interface Page {
+  readonly contents: readonly XmlElement[];
+  readonly prefixes: readonly string[];
+  readonly truncated: boolean;
+  /** The last key that the page covers, in a group or alone. */
+  readonly last: string | undefined;
+}
 
-  const after = token === undefined ? startAfter : readToken(token);
+interface Selection {
+  readonly prefix: string;
+  readonly delimiter: string;
+  readonly max: number;
+  /** Only keys behind this one. */
+  readonly after: string | undefined;
+  /** Whether `after` was given by an earlier page, whose last group is then not told again. */
+  readonly goesOn: boolean;
+  readonly encode: (text: string) => string;
+  readonly ownerId: string | undefined;
+}
+
+const selectPage = (bucket: Bucket, selection: Selection): Page => {
+  const { prefix, delimiter, max, after, goesOn, encode, ownerId } = selection;
   const keys = bucket.objects.keys();
   const contents: XmlElement[] = [];
   const prefixes: string[] = [];
@@ -72,10 +83,7 @@ export const listObjects = (
     if (!key.startsWith(prefix)) break;
     const cut = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
     const group = cut < 0 ? undefined : key.slice(0, cut + delimiter.length);
-    if (
-      group !== undefined &&
-      (group === prefixes.at(-1) || (after?.startsWith(group) && token !== undefined))
-    ) {
+    if (group !== undefined && (group === prefixes.at(-1) || (goesOn && after?.startsWith(group)))) {
       last = key;
       continue;
     }
@@ -95,10 +103,48 @@ export const listObjects = (
       LastModified: new Date(info.modifiedMs).toISOString(),
       ETag: `"${info.etag}"`,
       Size: info.bytes,
-      ...(query.get('fetch-owner') === 'true' && { Owner: { ID: ownerId } }),
+      ...(ownerId !== undefined && { Owner: { ID: ownerId } }),
       StorageClass: 'STANDARD',
     });
   }
+  return { contents, prefixes, truncated, last };
+};
+
+/** What both versions of the call have in common. Throws InvalidArgument. */
+const readCommon = (query: ReadonlyMap<string, string>) => {
+  const encoding = query.get('encoding-type');
+  const maxText = query.get('max-keys') ?? '1000';
+  if (!/^\d{1,9}$/.test(maxText)) throw invalid('max-keys must be a number from 0');
+  if (encoding !== undefined && encoding !== 'url')
+    throw invalid('Invalid Encoding Method specified in Request');
+  return {
+    prefix: query.get('prefix') ?? '',
+    delimiter: query.get('delimiter') ?? '',
+    max: Math.min(1000, Number(maxText)),
+    encoding,
+    encode:
+      encoding === 'url' ? (text: string) => uriEncode(text).replaceAll('%2F', '/') : (text: string) => text,
+  };
+};
+
+/** One page of ListObjectsV2 as the content of `ListBucketResult`. */
+export const listObjects = (
+  bucket: Bucket,
+  query: ReadonlyMap<string, string>,
+  ownerId: string,
+): XmlElement => {
+  const { prefix, delimiter, max, encoding, encode } = readCommon(query);
+  const startAfter = query.get('start-after');
+  const token = query.get('continuation-token');
+  const { contents, prefixes, truncated, last } = selectPage(bucket, {
+    prefix,
+    delimiter,
+    max,
+    after: token === undefined ? startAfter : readToken(token),
+    goesOn: token !== undefined,
+    encode,
+    ownerId: query.get('fetch-owner') === 'true' ? ownerId : undefined,
+  });
   return {
     Name: bucket.name,
     Prefix: encode(prefix),
@@ -111,6 +157,37 @@ export const listObjects = (
       }),
     KeyCount: contents.length + prefixes.length,
     MaxKeys: max,
+    ...(encoding !== undefined && { EncodingType: encoding }),
+    IsTruncated: truncated,
+    Contents: contents,
+    CommonPrefixes: prefixes.map((group) => ({ Prefix: encode(group) })),
+  };
+};
+
+/** One page of ListObjects, the first version, which goes on by `marker` and names the next one only where keys are grouped. */
+export const listObjectsV1 = (
+  bucket: Bucket,
+  query: ReadonlyMap<string, string>,
+  ownerId: string,
+): XmlElement => {
+  const { prefix, delimiter, max, encoding, encode } = readCommon(query);
+  const marker = query.get('marker') ?? '';
+  const { contents, prefixes, truncated, last } = selectPage(bucket, {
+    prefix,
+    delimiter,
+    max,
+    after: marker === '' ? undefined : marker,
+    goesOn: true,
+    encode,
+    ownerId,
+  });
+  return {
+    Name: bucket.name,
+    Prefix: encode(prefix),
+    Marker: encode(marker),
+    ...(truncated && delimiter !== '' && last !== undefined && { NextMarker: encode(last) }),
+    MaxKeys: max,
+    ...(delimiter !== '' && { Delimiter: encode(delimiter) }),
     ...(encoding !== undefined && { EncodingType: encoding }),
     IsTruncated: truncated,
     Contents: contents,

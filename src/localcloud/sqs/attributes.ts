@@ -90,6 +90,29 @@ export const parseRedrive = (policy: string): Redrive => {
   return { maxReceives, queueArn: deadLetterTargetArn };
 };
 
+const permissions: readonly unknown[] = ['allowAll', 'denyAll', 'byQueue'];
+/** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html */
+const maxSourceQueues = 10;
+
+const parseRedriveAllow = (policy: string) => {
+  const { redrivePermission, sourceQueueArns } = parseObject('RedriveAllowPolicy', policy);
+  const invalid = (reason: string): Refusal =>
+    invalidParameter(`Value ${policy} for parameter RedriveAllowPolicy is invalid. Reason: ${reason}`);
+  if (!permissions.includes(redrivePermission)) throw invalid('Unknown redrivePermission.');
+  const arns: readonly unknown[] | undefined = Array.isArray(sourceQueueArns) ? sourceQueueArns : undefined;
+  if ((redrivePermission === 'byQueue') !== (arns !== undefined))
+    throw invalid('sourceQueueArns go with the redrivePermission byQueue.');
+  if (arns && (arns.length === 0 || arns.length > maxSourceQueues))
+    throw invalid(`There must be 1 to ${maxSourceQueues} sourceQueueArns.`);
+  return { redrivePermission, arns };
+};
+
+/** Whether a queue with this RedriveAllowPolicy may be the dead-letter queue of the one with that ARN. */
+export const permitsRedrive = (policy: string, sourceArn: string): boolean => {
+  const { redrivePermission, arns } = parseRedriveAllow(policy);
+  return redrivePermission === 'allowAll' || (arns?.includes(sourceArn) ?? false);
+};
+
 /** One form for each value, so that equal settings compare equal ("030" and "30", JSON with other spaces). */
 const normalise = (name: string, value: string): string => {
   const range = ranges[name];
@@ -107,7 +130,8 @@ const normalise = (name: string, value: string): string => {
     const { queueArn, maxReceives } = parseRedrive(value);
     return JSON.stringify({ deadLetterTargetArn: queueArn, maxReceiveCount: maxReceives });
   }
-  parseObject(name, value);
+  if (name === 'RedriveAllowPolicy') parseRedriveAllow(value);
+  else parseObject(name, value);
   return value;
 };
 

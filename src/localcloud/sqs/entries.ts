@@ -18,6 +18,7 @@ export const messageEntry = (queue: string, message: Message): Entry => ({
     receivesHere: message.receivesHere,
     firstMs: message.firstReceivedMs,
   }),
+  ...(message.movedFrom !== undefined && { from: message.movedFrom }),
 });
 
 /** The journal entry of one event of the queue named `q`. */
@@ -31,6 +32,10 @@ export const eventEntry = (q: string, event: QueueEvent): Entry => {
       return { t: 'sqs.delete', q, id: event.id };
     case 'move':
       return { t: 'sqs.move', q, id: event.id, to: event.to };
+    case 'redrive':
+      return { ...messageEntry(event.to, event.message), t: 'sqs.redrive', source: q, old: event.id };
+    case 'purge':
+      return { t: 'sqs.purge', q };
   }
 };
 
@@ -57,6 +62,7 @@ export const restoreMessage = (entry: Entry, clock: Clock): Message => {
     state: content.delaySeconds * 1000 > ageMs ? 'delayed' : 'ready',
     dueMs: enqueuedMs + content.delaySeconds * 1000,
     receivedMs: 0,
+    ...(entry['from'] !== undefined && { movedFrom: entry['from'] as string }),
     enqueuedMs,
   };
 };

@@ -26,3 +26,7 @@ export const readHandle = (text: string, queue: string): Handle => {
     );
   return { queue: name, id, receiveCount: Number(receiveCount) };
 };
+
+/** How often the message was handed out when this handle was given; 0 for what is no handle. */
+export const receiveCountOf = (text: string): number =>
+  Number(form.exec(Buffer.from(text, 'base64').toString('latin1'))?.[3] ?? 0);

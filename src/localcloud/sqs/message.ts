@@ -30,6 +30,8 @@ export interface Message extends Content {
   dueMs: number;
   /** Monotonic: when its present receiver got it. */
   receivedMs: number;
+  /** The queue that gave it up as a dead letter. */
+  readonly movedFrom?: string;
   /** Monotonic, may be negative: retention counts from here. */
   enqueuedMs: number;
 }

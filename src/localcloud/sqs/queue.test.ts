@@ -68,6 +68,7 @@ const open = (settings: Partial<QueueSettings> = {}) => {
         if (diskFull) throw new Error('disk full');
         events.push(event);
       },
+      name,
       queueNamed: (other) => queues.get(other),
     });
     queues.set(name, queue);

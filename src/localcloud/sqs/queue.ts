@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { Content, Message, Received } from './message.ts';
 import { createSchedule } from './schedule.ts';
@@ -13,9 +14,12 @@ export type QueueEvent =
   | { readonly kind: 'send'; readonly message: Message }
   | { readonly kind: 'receive'; readonly ids: readonly string[]; readonly atMs: number }
   | { readonly kind: 'delete'; readonly id: string }
-  | { readonly kind: 'move'; readonly id: string; readonly to: string };
+  | { readonly kind: 'move'; readonly id: string; readonly to: string }
+  | { readonly kind: 'redrive'; readonly id: string; readonly to: string; readonly message: Message }
+  | { readonly kind: 'purge' };
 
 export interface QueueOptions {
+  readonly name: string;
   readonly clock: Clock;
   readonly settings: () => QueueSettings;
   /** Writes the event down; when it throws, nothing happened. */
@@ -43,8 +47,16 @@ export interface Queue {
   remove(id: string, receiveCount: number): void;
   changeVisibility(id: string, receiveCount: number, seconds: number): VisibilityOutcome;
   counts(): { readonly visible: number; readonly inFlight: number; readonly delayed: number };
+  /** Deletes every message, in flight or not. */
+  purge(): void;
+  /** The message that would be received next. */
+  peekReady(): Message | undefined;
+  /** Sends a message on to another queue as a new one, with an id, an age and counts of its own. */
+  redrive(id: string, target: Queue, targetName: string): void;
   /** Puts in a message from the journal or from another queue; writes nothing down. */
   accept(message: Message): void;
+  /** What a purge does; writes nothing down. */
+  forgetAll(): void;
   /** Takes a message out; writes nothing down. */
   take(id: string): Message | undefined;
   /** Counts a receive that the journal tells of; the message stays visible. */
@@ -63,6 +75,17 @@ const countReceive = (message: Message, atMs: number): void => {
   message.receivesHere++;
   message.firstReceivedMs ??= atMs;
 };
+
+const newMessage = (content: Content, nowMs: number): Message => ({
+  ...content,
+  receiveCount: 0,
+  receivesHere: 0,
+  firstReceivedMs: undefined,
+  state: content.delaySeconds > 0 ? 'delayed' : 'ready',
+  dueMs: nowMs + content.delaySeconds * 1000,
+  receivedMs: 0,
+  enqueuedMs: nowMs,
+});
 
 interface Waiter {
   readonly request: ReceiveRequest;
@@ -127,7 +150,13 @@ export const createQueue = (options: QueueOptions): Queue => {
   const moveTo = (target: Queue, queueName: string, message: Message): void => {
     record({ kind: 'move', id: message.id, to: queueName });
     forget(message);
-    target.accept({ ...message, receivesHere: 0, state: 'ready' });
+    target.accept({ ...message, receivesHere: 0, state: 'ready', movedFrom: options.name });
+  };
+
+  const forgetAll = (): void => {
+    messages.clear();
+    ready.clear();
+    delayed.clear();
   };
 
   /** At most `max` ready messages; those that were received too often go to the dead-letter queue instead. */
@@ -226,17 +255,7 @@ export const createQueue = (options: QueueOptions): Queue => {
 
   return {
     send: (content) => {
-      const nowMs = clock.monotonicMs();
-      const message: Message = {
-        ...content,
-        receiveCount: 0,
-        receivesHere: 0,
-        firstReceivedMs: undefined,
-        state: content.delaySeconds > 0 ? 'delayed' : 'ready',
-        dueMs: nowMs + content.delaySeconds * 1000,
-        receivedMs: 0,
-        enqueuedMs: nowMs,
-      };
+      const message = newMessage(content, clock.monotonicMs());
       record({ kind: 'send', message });
       accept(message);
     },
@@ -280,6 +299,35 @@ export const createQueue = (options: QueueOptions): Queue => {
         inFlight: messages.size - ready.size - delayed.size,
         delayed: delayed.size,
       };
+    },
+
+    purge: () => {
+      record({ kind: 'purge' });
+      forgetAll();
+    },
+    forgetAll,
+    peekReady: () => {
+      advance(clock.monotonicMs());
+      for (const message of ready) return message;
+      return undefined;
+    },
+    redrive: (id, target, to) => {
+      const old = messages.get(id);
+      if (!old) return;
+      const message = newMessage(
+        {
+          id: randomUUID(),
+          body: old.body,
+          bodyMd5: old.bodyMd5,
+          ...(old.attributes && { attributes: old.attributes }),
+          sentMs: clock.wallMs(),
+          delaySeconds: 0,
+        },
+        clock.monotonicMs(),
+      );
+      record({ kind: 'redrive', id, to, message });
+      forget(old);
+      target.accept(message);
     },
 
     accept,

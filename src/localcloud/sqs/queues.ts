@@ -7,6 +7,7 @@ import {
   effectiveAttributes,
   numberOf,
   parseRedrive,
+  permitsRedrive,
 } from './attributes.ts';
 import { eventEntry, messageEntry, restoreMessage } from './entries.ts';
 import { invalidParameter } from './errors.ts';
@@ -23,15 +24,24 @@ export interface NamedQueue {
   attributes: Attributes;
   tags: Attributes;
   settings: QueueSettings;
+  /** Monotonic. */
+  purgedMs: number;
 }
 
 export interface Queues {
   create(name: string, attributes: Attributes, tags: Attributes): NamedQueue;
   /** Throws QueueDoesNotExist. */
   get(name: string): NamedQueue;
+  find(name: string): NamedQueue | undefined;
   names(): readonly string[];
+  arnOf(name: string): string;
+  /** Names, in order, of the queues whose dead-letter queue this is. */
+  sourcesOf(deadLetters: NamedQueue): readonly string[];
   setAttributes(name: string, attributes: Attributes): void;
-  setTags(name: string, tags: Attributes): void;
+  addTags(name: string, tags: Attributes): void;
+  removeTags(name: string, keys: readonly string[]): void;
+  /** Throws PurgeQueueInProgress within 60 seconds of the last one. */
+  purge(name: string): void;
   remove(name: string): void;
   replay(entry: Entry): void;
   snapshot(): Iterable<Entry>;
@@ -40,6 +50,8 @@ export interface Queues {
 
 /** "You must wait 60 seconds after deleting a queue before you can create another queue with the same name." */
 const deletedRecentlyMs = 60_000;
+/** "Only one PurgeQueue operation on my-queue is allowed every 60 seconds." */
+const purgeEveryMs = 60_000;
 const nameForm = /^[A-Za-z0-9_-]{1,80}$/;
 
 export const createQueues = (options: {
@@ -82,7 +94,9 @@ export const createQueues = (options: {
       attributes,
       tags,
       settings: settingsOf(attributes),
+      purgedMs: Number.NEGATIVE_INFINITY,
       queue: createQueue({
+        name,
         clock,
         settings: () => named.settings,
         record: (event) => options.journal().append(eventEntry(name, event)),
@@ -110,6 +124,11 @@ export const createQueues = (options: {
     if (target?.arn !== queueArn || target.name === name)
       throw invalidParameter(
         `Value ${policy} for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.`,
+      );
+    const allowed = target.attributes['RedriveAllowPolicy'];
+    if (allowed && !permitsRedrive(allowed, arnOf(name)))
+      throw invalidParameter(
+        `Value ${policy} for parameter RedrivePolicy is invalid. Reason: Queue ${queueArn} does not have permission to be used as a dead-letter queue by ${arnOf(name)}.`,
       );
   };
 
@@ -167,12 +186,25 @@ export const createQueues = (options: {
       case 'sqs.delete':
         named?.queue.take(entry['id'] as string);
         return;
+      case 'sqs.purge':
+        named?.queue.forgetAll();
+        return;
       case 'sqs.move': {
         const message = named?.queue.take(entry['id'] as string);
-        if (message) queues.get(entry['to'] as string)?.queue.accept({ ...message, receivesHere: 0 });
+        const target = queues.get(entry['to'] as string)?.queue;
+        if (message) target?.accept({ ...message, receivesHere: 0, movedFrom: name });
         return;
       }
+      case 'sqs.redrive':
+        queues.get(entry['source'] as string)?.queue.take(entry['old'] as string);
+        named?.queue.accept(restoreMessage(entry, clock));
+        return;
     }
+  };
+
+  const setTags = (named: NamedQueue, tags: Attributes): void => {
+    options.journal().append({ t: 'sqs.tags', q: named.name, tags });
+    named.tags = tags;
   };
 
   return {
@@ -219,7 +251,14 @@ export const createQueues = (options: {
     },
 
     get,
+    find: (name) => queues.get(name),
     names: () => [...queues.keys()].sort(),
+    arnOf,
+    sourcesOf: (deadLetters) =>
+      [...queues.values()]
+        .filter(({ settings }) => settings.redrive?.queueName === deadLetters.name)
+        .map(({ name }) => name)
+        .sort(),
 
     setAttributes: (name, attributes) => {
       const named = get(name);
@@ -233,13 +272,31 @@ export const createQueues = (options: {
       named.modifiedMs = modifiedMs;
     },
 
-    setTags: (name, tags) => {
+    addTags: (name, tags) => {
       const named = get(name);
       const merged = { ...named.tags, ...tags };
       if (Object.keys(merged).length > 50)
         throw invalidParameter('Too many tags added for queue: at most 50.');
-      options.journal().append({ t: 'sqs.tags', q: name, tags: merged });
-      named.tags = merged;
+      setTags(named, merged);
+    },
+
+    removeTags: (name, keys) => {
+      const named = get(name);
+      const gone = new Set(keys);
+      setTags(named, Object.fromEntries(Object.entries(named.tags).filter(([key]) => !gone.has(key))));
+    },
+
+    purge: (name) => {
+      const named = get(name);
+      const nowMs = clock.monotonicMs();
+      if (nowMs < named.purgedMs + purgeEveryMs)
+        throw new Refusal(
+          'PurgeQueueInProgress',
+          `Only one PurgeQueue operation on ${name} is allowed every 60 seconds.`,
+          403,
+        );
+      named.queue.purge();
+      named.purgedMs = nowMs;
     },
 
     remove: (name) => {

@@ -1,4 +1,9 @@
-import { ListObjectsV2Command, type ListObjectsV2CommandInput, PutObjectCommand } from '@aws-sdk/client-s3';
+import {
+  ListObjectsCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandInput,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
 import { expect } from 'vitest';
 import { refusal } from '../refusal.ts';
 import type { ContractCase, Stage } from '../stage.ts';
@@ -97,5 +102,49 @@ export const s3ListingCases: readonly ContractCase[] = [
     const Bucket = await fill(stage, ['a']);
     const listing = stage.s3.send(new ListObjectsV2Command({ Bucket, ContinuationToken: 'no such token' }));
     expect((await refusal(listing)).status).toBe(400);
+  }),
+
+  test('a delimiter is paged through like keys, no prefix twice', async (stage) => {
+    const Bucket = await fill(stage, ['a/1', 'a/2', 'b', 'c/1', 'c/2', 'd/1']);
+    const found: (string | undefined)[] = [];
+    let ContinuationToken: string | undefined;
+    for (let page = 0; page < 6; page += 1) {
+      const listed = await list(stage, {
+        Bucket,
+        Delimiter: '/',
+        MaxKeys: 1,
+        ...(ContinuationToken === undefined ? {} : { ContinuationToken }),
+      });
+      found.push(...listed.keys, ...(listed.CommonPrefixes ?? []).map(({ Prefix }) => Prefix));
+      ContinuationToken = listed.NextContinuationToken;
+      if (ContinuationToken === undefined) break;
+    }
+    expect(found).toEqual(['a/', 'b', 'c/', 'd/']);
+  }),
+
+  test('ListObjects, the first version, pages by marker', async (stage) => {
+    const Bucket = await fill(stage, ['a', 'b', 'c', 'd']);
+    const first = await stage.s3.send(new ListObjectsCommand({ Bucket, MaxKeys: 2 }));
+    expect(first).toMatchObject({ IsTruncated: true, Contents: [{ Key: 'a' }, { Key: 'b' }] });
+    const second = await stage.s3.send(new ListObjectsCommand({ Bucket, MaxKeys: 2, Marker: 'b' }));
+    expect(second).toMatchObject({ IsTruncated: false, Marker: 'b', Contents: [{ Key: 'c' }, { Key: 'd' }] });
+  }),
+
+  test('ListObjects, the first version, tells the next marker where there is a delimiter', async (stage) => {
+    const Bucket = await fill(stage, ['a/1', 'a/2', 'b/1', 'c']);
+    const page = (Marker?: string) =>
+      stage.s3.send(
+        new ListObjectsCommand({
+          Bucket,
+          Delimiter: '/',
+          MaxKeys: 1,
+          ...(Marker === undefined ? {} : { Marker }),
+        }),
+      );
+    const first = await page();
+    expect(first).toMatchObject({ IsTruncated: true, CommonPrefixes: [{ Prefix: 'a/' }] });
+    const second = await page(first.NextMarker);
+    expect(second).toMatchObject({ IsTruncated: true, CommonPrefixes: [{ Prefix: 'b/' }] });
+    expect(await page(second.NextMarker)).toMatchObject({ IsTruncated: false, Contents: [{ Key: 'c' }] });
   }),
 ];
