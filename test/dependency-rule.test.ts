@@ -30,7 +30,7 @@ const ownedPackages: readonly { readonly pattern: RegExp; readonly rooms: readon
   { pattern: /^@aws-sdk\/|^@smithy\//, rooms: ['aws'] },
   { pattern: /^onnxruntime-node$/, rooms: ['model'] },
   // The load generator encodes the variations of the sample photos; it decodes nothing that comes from outside.
-  { pattern: /^sharp$/, rooms: ['model', 'bench'] },
+  { pattern: /^(sharp|jimp)$/, rooms: ['model', 'bench'] },
   { pattern: /^fastify$|^@fastify\//, rooms: ['web'] },
   { pattern: /^commander$/, rooms: ['commands'] },
 ];

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { stemOf } from '../image/truth.ts';
 import type { Outcome } from './ledger.ts';
-import { stemOf } from './truth.ts';
 
 /** What came back for one request. */
 export type Exchange =

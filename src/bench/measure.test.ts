@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../clock.ts';
+import { parseTruth } from '../image/truth.ts';
 import { type BenchOptions, runBench } from './measure.ts';
-import { parseTruth } from './truth.ts';
 
 interface Arrival {
   readonly request: IncomingMessage;

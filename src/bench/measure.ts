@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { type Clock, systemClock } from '../clock.ts';
 import { usageError } from '../errors.ts';
+import { readTruth, rightLabels, type Truth } from '../image/truth.ts';
 import { runClosedLoop } from './closed-loop.ts';
 import { type BenchImage, readImages } from './images.ts';
 import { findLateResults } from './late.ts';
@@ -11,7 +11,6 @@ import { type BenchReport, reportOf } from './report.ts';
 import { sampleImages } from './samples.ts';
 import { createSender } from './sender.ts';
 import { type Verdict, verdictOf } from './thresholds.ts';
-import { parseTruth, rightLabels, type Truth } from './truth.ts';
 
 /** What is sent, and what is right. */
 export interface Workload {
@@ -31,14 +30,6 @@ export interface WorkloadOptions {
 
 /** The built-in model gets 92 of the 100 varied samples right. */
 const samplesMinAccuracy = 0.8;
-
-const readTruth = async (file: string): Promise<Truth> =>
-  parseTruth(
-    await readFile(file, 'utf8').catch((error: Error) => {
-      throw usageError(`cannot read ${file}: ${error.message}`, '--truth names a file of "name,label" lines');
-    }),
-    file,
-  );
 
 /**
  * Reads images and truth into memory.

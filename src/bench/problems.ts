@@ -1,5 +1,5 @@
+import { judge, type Truth } from '../image/truth.ts';
 import type { SettledEntry } from './ledger.ts';
-import { judge, type Truth } from './truth.ts';
 
 /** Requests that ended alike, and not as they should. */
 export interface Problem {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseTruth } from '../image/truth.ts';
 import { type Entry, type Found, type Outcome, settle, unansweredIds } from './ledger.ts';
 import { problemsOf } from './problems.ts';
 import { reportOf } from './report.ts';
-import { parseTruth } from './truth.ts';
 
 const truth = parseTruth('a.jpg,cat|kitten\nb.jpg,dog\n', 'truth.csv');
 

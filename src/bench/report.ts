@@ -1,6 +1,6 @@
+import { judge, type Truth } from '../image/truth.ts';
 import type { SettledEntry } from './ledger.ts';
 import { type LatencySummary, rounded, summarizeLatencies } from './statistics.ts';
-import { judge, type Truth } from './truth.ts';
 
 /** What a run measured. `sent` = `answered` + `refused` + `failed` + `lost`; `answered` = `correct` + `wrong` + `unjudged`. */
 export interface BenchReport {

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readTruth, rightLabels, type Truth, truthOf } from '../image/truth.ts';
 import { assetPath } from '../package.ts';
 import { type BenchImage, readImages } from './images.ts';
-import { parseTruth, rightLabels, type Truth, truthOf } from './truth.ts';
 
 /** How many images the sample photographs are varied into. */
 const sampleCount = 100;
@@ -35,7 +34,7 @@ export const sampleImages = async (): Promise<{
   const truthFile = assetPath('samples', 'truth.csv');
   const [photos, samplesTruth, { Jimp }, { default: sharp }] = await Promise.all([
     readImages(folder, Number.POSITIVE_INFINITY),
-    readFile(truthFile, 'utf8').then((text) => parseTruth(text, truthFile)),
+    readTruth(truthFile),
     import('jimp'),
     import('sharp'),
   ]);

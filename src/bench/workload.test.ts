@@ -5,11 +5,11 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { detectImageType } from '../image/formats.ts';
 import { inspectImage } from '../image/inspect.ts';
+import { rightLabels } from '../image/truth.ts';
 import { readImages } from './images.ts';
 import { prepareWorkload } from './measure.ts';
 import { encodeUploads } from './multipart.ts';
 import { sampleImages } from './samples.ts';
-import { rightLabels } from './truth.ts';
 
 const png = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
 

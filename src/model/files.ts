@@ -1,7 +1,7 @@
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { ImgrecError, messageOf } from '../errors.ts';
-import { detectImageType, hasImageExtension } from '../image/formats.ts';
+import { imageNamesIn } from '../image/folder.ts';
 import { type Classification, ClassifierFailure } from './classification.ts';
 import type { ClassifierPool } from './pool.ts';
 
@@ -10,35 +10,11 @@ export type FileResult =
   | { readonly image: string; readonly classification: Classification }
   | { readonly image: string; readonly error: string };
 
-const magicBytes = 16;
-
-const startOf = async (file: string): Promise<Uint8Array> => {
-  const handle = await open(file);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(magicBytes), 0, magicBytes, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
-  }
-};
-
-const imagesIn = async (folder: string, workingFolder: string): Promise<readonly string[]> => {
-  const entries = await readdir(path.resolve(workingFolder, folder), { withFileTypes: true });
-  const names = entries
-    .filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.'))
-    .map(({ name }) => name);
-  const images: string[] = [];
-  for (const name of names.sort()) {
-    const file = path.join(folder, name);
-    const start = () => startOf(path.resolve(workingFolder, file)).catch(() => new Uint8Array());
-    if (hasImageExtension(name) || detectImageType(await start())) images.push(file);
-  }
-  return images;
-};
+const imagesIn = async (folder: string, workingFolder: string): Promise<readonly string[]> =>
+  (await imageNamesIn(path.resolve(workingFolder, folder))).map((name) => path.join(folder, name));
 
 /**
- * The image files that paths stand for: a file is itself; a folder its own files, without those of its subfolders, that
- * are images by their first bytes or by their extension. So a broken `photo.jpg` is reported, and a `truth.csv` is not.
+ * The image files that paths stand for: a file is itself, a folder its images.
  * @throws ImgrecError when a folder has no images
  */
 export const findImages = async (

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { parseTruth } from '../image/truth.ts';
 import type { FileResult } from './files.ts';
 import { classifyReport, renderClassifyReport } from './report.ts';
 
@@ -36,6 +37,19 @@ describe('the report of classify', () => {
         { image: 'note.jpg', error: 'not a JPEG, PNG, WebP, GIF, BMP or TIFF image' },
       ],
     });
+  });
+
+  it('judges what the truth knows; an image that could not be classified is wrong', () => {
+    const truth = parseTruth('cat.jpg,Lynx|TABBY CAT\nnote.jpg,oboe\nother.jpg,x', 'truth.csv');
+    const report = classifyReport(results, truth);
+    expect(report).toMatchObject({
+      accuracy: 0.5,
+      wrong: [{ image: 'note.jpg', label: null, expected: ['oboe'] }],
+    });
+    expect(renderClassifyReport(report, 1)).toMatch(
+      /note\.jpg +│ \(not classified\) +│ oboe.*accuracy 0\.5000, 1 wrong$/s,
+    );
+    expect(classifyReport(results.slice(0, 1), truth)).toMatchObject({ accuracy: 1, wrong: [] });
   });
 
   it('shows as many labels as asked for, and how many images failed', () => {

@@ -116,6 +116,28 @@ describe('imgrec classify', () => {
     expect(report().results).toMatchObject([{ label: 'blue', probability: golden?.probabilities[2] }]);
   });
 
+  it('compares with a truth file, lists the wrong ones, and exits 4 below --min-accuracy', async () => {
+    await writeFile(path.join(folder, 'labels.csv'), 'flower,daisy\ncat,tiger cat\n');
+    const argv = ['classify', 'flower', 'cat.jpg', '--truth', 'labels.csv', '--min-accuracy', '0.6'];
+    const table = await imgrec(argv, folder);
+    expect(table.exitCode).toBe(4);
+    expect(table.stdout).toMatch(/cat\.jpg +│ Egyptian Mau +│ tiger cat.*accuracy 0\.5000, 1 wrong/s);
+    const met = await imgrec([...argv.slice(0, -1), '0.5', '--json'], folder);
+    expect(met.exitCode).toBe(0);
+    expect(met.report()).toMatchObject({
+      accuracy: 0.5,
+      wrong: [{ image: 'cat.jpg', label: 'Egyptian Mau', expected: ['tiger cat'] }],
+    });
+  });
+
+  it('refuses a threshold without truth, and a truth about other images', async () => {
+    const without = await imgrec(['classify', 'cat.jpg', '--min-accuracy', '0.5'], folder);
+    expect(without).toMatchObject({ exitCode: 64, stderr: expect.stringContaining('without --truth') });
+    await writeFile(path.join(folder, 'others.csv'), 'dog.jpg,dog\n');
+    const others = await imgrec(['classify', 'cat.jpg', '--truth', 'others.csv'], folder);
+    expect(others).toMatchObject({ exitCode: 64, stderr: expect.stringContaining('knows none') });
+  });
+
   it('stops when it is interrupted', async () => {
     const { exitCode, stderr } = await imgrec(['classify', '.'], folder, AbortSignal.abort('SIGINT'));
     expect(exitCode).toBe(1);

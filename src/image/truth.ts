@@ -1,5 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { usageError } from '../errors.ts';
-import { hasImageExtension } from '../image/formats.ts';
+import { hasImageExtension } from './formats.ts';
 
 /** Which labels are right for which image. */
 export interface Truth {
@@ -100,6 +101,18 @@ export const parseTruth = (text: string, source: string): Truth => {
   if (byName.size === 0) throw usageError(`${source} holds no truth`, 'each line is "name,label"');
   return truthOf(byName);
 };
+
+/**
+ * Reads a truth file, see `parseTruth`.
+ * @throws ImgrecError (exit 64) also when it cannot be read
+ */
+export const readTruth = async (file: string): Promise<Truth> =>
+  parseTruth(
+    await readFile(file, 'utf8').catch((error: Error) => {
+      throw usageError(`cannot read ${file}: ${error.message}`, '--truth names a file of "name,label" lines');
+    }),
+    file,
+  );
 
 /** Truth from labels already at hand, by image name. */
 export const truthOf = (labels: Iterable<readonly [string, Iterable<string>]>): Truth => {
