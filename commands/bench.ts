@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -69,6 +70,9 @@ const withTemporaryCluster = async <T>(
 ): Promise<T> => {
   const stateFolder = await mkdtemp(path.join(tmpdir(), 'imgrec-bench-'));
   let cluster: DevCluster | undefined;
+  // A second Ctrl-C exits without unwinding.
+  const removeNow = () => rmSync(stateFolder, { recursive: true, force: true });
+  process.once('exit', removeNow);
   try {
     return await act(async () => {
       cluster = await startDevCluster({
@@ -88,6 +92,7 @@ const withTemporaryCluster = async <T>(
     });
   } finally {
     await cluster?.stop();
+    process.removeListener('exit', removeNow);
     await rm(stateFolder, { recursive: true, force: true });
   }
 };

@@ -57,7 +57,8 @@ export const launchPart = (options: PartOptions): Part => {
   });
   closeSync(log);
   const kill = () => void child.kill('SIGKILL');
-  process.once('exit', kill);
+  // First of all that happens at the exit: what else is done then counts on it.
+  process.prependOnceListener('exit', kill);
   const ended = new Promise<void>((resolve) => {
     const end = () => {
       process.removeListener('exit', kill);
