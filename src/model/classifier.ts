@@ -8,7 +8,7 @@ import { createDecoder, type Decode } from './decode.ts';
 import { frame } from './framing.ts';
 import type { Model } from './model.ts';
 import type { ClassifierReply, ClassifierRequest } from './protocol.ts';
-import { resample } from './resample.ts';
+import { createResize } from './resize.ts';
 import { type ModelSession, openSession } from './session.ts';
 import { topOf } from './top.ts';
 
@@ -20,6 +20,8 @@ process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // On Linux this is the priority of this thread and of those it starts from now on, so it comes before any library.
 // Never upwards: only root may do that, so it would fail wherever imgrec itself was started with a higher nice value.
 setPriority(Math.max(getPriority(), Number(process.argv[2] ?? 0)));
+
+const resize = createResize();
 
 const reply = (message: ClassifierReply): void => {
   process.send?.(message);
@@ -58,7 +60,7 @@ const classify = async ({ model, decode, session }: Opened, job: Job): Promise<C
     const message = `the image has ${width} x ${height} pixels, the model takes ${crop} x ${crop} without resizing`;
     return { kind: 'bad-image', id, reason: 'too-small', message };
   }
-  const cropped = resample(rgb, window);
+  const cropped = resize(rgb, window);
   const resized = performance.now();
   const probabilities = await session.infer(cropped);
   const timings = {

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { imageGoldens } from '../../test/fixtures/image-goldens.ts';
 import { frame, roundHalfEven } from './framing.ts';
 import { contractSchema, type ModelContract } from './manifest.ts';
-import { resample } from './resample.ts';
+import { type ResampleWindow, resample } from './resample.ts';
+import { createResize } from './resize.ts';
 
 /** The same pixels as synthetic() in make-image-goldens.py. */
 const synthetic = (width: number, height: number): Uint8Array => {
@@ -24,7 +27,24 @@ const contractOf = (resize: string, crop: number): ModelContract =>
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-describe('resizing and cropping', () => {
+const resize = createResize();
+const reference = resample;
+
+it('has SIMD on this machine', () => {
+  expect(resize).not.toBe(reference);
+});
+
+it('runs the code that resample.wat assembles to', async () => {
+  const { assembled } = (await import(new URL('../../scripts/assemble.mjs', import.meta.url).href)) as {
+    assembled: () => Promise<string>;
+  };
+  expect(await assembled()).toBe(readFileSync(new URL('resample-wasm.ts', import.meta.url), 'utf8'));
+});
+
+describe.each([
+  ['in JavaScript', resample],
+  ['with SIMD', resize],
+])('resizing and cropping %s', (_, resample) => {
   it.each(imageGoldens.resamples)(
     'gives every byte of Pillow for $width x $height, $resize, crop $crop',
     (golden) => {
@@ -54,6 +74,31 @@ describe('resizing and cropping', () => {
     const window = frame(500, 375, contractOf('shorter-side 256', 224));
     const pixels = synthetic(500, 375);
     if (window) expect(resample(pixels, window)).toEqual(resample(pixels, window));
+  });
+
+  it('computes any window of any size as the reference does', () => {
+    const size = fc.oneof(fc.integer({ min: 1, max: 24 }), fc.integer({ min: 1, max: 400 }));
+    const axis = fc.tuple(size, size, fc.nat(999), fc.nat(999)).map(([source, resized, from, span]) => {
+      const start = from % resized;
+      return { source, resized, start, count: 1 + (span % (resized - start)) };
+    });
+    fc.assert(
+      fc.property(axis, axis, fc.integer({ min: 0, max: 255 }), (x, y, noise) => {
+        const window: ResampleWindow = {
+          sourceWidth: x.source,
+          sourceHeight: y.source,
+          resizedWidth: x.resized,
+          resizedHeight: y.resized,
+          left: x.start,
+          top: y.start,
+          width: x.count,
+          height: y.count,
+        };
+        const pixels = synthetic(x.source, y.source).map((value, i) => (i % 7 === 0 ? noise : value));
+        expect(Buffer.compare(resample(pixels, window), reference(pixels, window))).toBe(0);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('refuses an image that is smaller than a crop without resizing', () => {

@@ -1,3 +1,5 @@
+import { cachedWeightsFor, fractionBits, mostTaps, type Weights } from './weights.ts';
+
 /**
  * Resizes 8-bit RGB exactly as Pillow's `Image.resize(size, BILINEAR)` does: the label of an image must not depend on
  * which library answered. Pillow's method (libImaging/Resample.c): a triangle filter, widened when shrinking, one pass
@@ -6,6 +8,8 @@
  *
  * Unlike Pillow it computes only the window that the centre crop keeps, and between the passes it holds no more source
  * rows than one output row needs: the dimensions of the resized image cost nothing.
+ *
+ * This is the reference, and what runs where there is no SIMD; src/model/resize.ts does the same several times faster.
  */
 
 /** One resize and crop; pixels. The window may lie anywhere inside the resized image, which itself is never built. */
@@ -20,61 +24,7 @@ export interface ResampleWindow {
   readonly height: number;
 }
 
-const fractionBits = 22;
 const half = 1 << (fractionBits - 1);
-
-/** For each output position the first source position, where its weights start, and (one further) where they end. */
-interface Weights {
-  readonly first: Int32Array;
-  readonly offsets: Int32Array;
-  readonly values: Int32Array;
-}
-
-const weightsFor = (sourceSize: number, resizedSize: number, start: number, count: number): Weights => {
-  const scale = sourceSize / resizedSize;
-  const support = Math.max(1, scale);
-  const first = new Int32Array(count);
-  const offsets = new Int32Array(count + 1);
-  const values = new Int32Array(Math.min(sourceSize, Math.ceil(support) * 2 + 1) * count);
-  const row = new Float64Array(Math.ceil(support) * 2 + 1);
-  let end = 0;
-  for (let i = 0; i < count; i++) {
-    const center = (start + i + 0.5) * scale;
-    const from = Math.max(0, Math.trunc(center - support + 0.5));
-    const length = Math.min(sourceSize, Math.trunc(center + support + 0.5)) - from;
-    let sum = 0;
-    for (let x = 0; x < length; x++) {
-      const weight = Math.max(0, 1 - Math.abs((x + from - center + 0.5) * (1 / support)));
-      row[x] = weight;
-      sum += weight;
-    }
-    // Weights of nothing, which Pillow keeps, change no sum.
-    let skipped = 0;
-    while (skipped < length - 1 && row[skipped] === 0) skipped++;
-    let kept = length;
-    while (kept > skipped + 1 && row[kept - 1] === 0) kept--;
-    first[i] = from + skipped;
-    for (let x = skipped; x < kept; x++)
-      values[end++] = Math.trunc(((row[x] as number) / sum) * (1 << fractionBits) + 0.5);
-    offsets[i + 1] = end;
-  }
-  return { first, offsets, values: values.slice(0, end) };
-};
-
-/** Images of a stream tend to share their dimensions; weights of giants are not worth keeping. */
-const cache = new Map<string, Weights>();
-const cachedSets = 64;
-const cachedWeights = 65_536;
-
-const cachedWeightsFor = (sourceSize: number, resizedSize: number, start: number, count: number): Weights => {
-  const key = `${sourceSize} ${resizedSize} ${start} ${count}`;
-  const known = cache.get(key);
-  if (known) return known;
-  const made = weightsFor(sourceSize, resizedSize, start, count);
-  if (cache.size >= cachedSets) cache.clear();
-  if (made.values.length <= cachedWeights) cache.set(key, made);
-  return made;
-};
 
 /** Writes one source row, resampled to the window's width and rounded to 8 bits, into `out` from `to` on. */
 const resampleRow = (
@@ -103,14 +53,6 @@ const resampleRow = (
     out[o + 1] = g >> fractionBits;
     out[o + 2] = b >> fractionBits;
   }
-};
-
-/** The most weights that one output position has. */
-const mostTaps = ({ offsets }: Weights): number => {
-  let most = 0;
-  for (let i = 1; i < offsets.length; i++)
-    most = Math.max(most, (offsets[i] as number) - (offsets[i - 1] as number));
-  return most;
 };
 
 /**
