@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -228,5 +228,39 @@ describe('the process', () => {
     // All of 127.0.0.0/8 is this machine on Linux: a server on every address would answer there too.
     expect([await reach('127.0.0.1'), await reach('127.0.0.2')]).toEqual(['connected', 'refused']);
     await cloud.close();
+  });
+});
+
+describe('--faults', () => {
+  const startWith = (faults: string): ChildProcess => {
+    const args = ['--state', stateFolder, '--faults', faults];
+    const child = fork(compiledModule('src/localcloud/main.ts'), args, { silent: true });
+    children.add(child);
+    return child;
+  };
+
+  test('takes a file of rules, which hold from the first request on', async () => {
+    const file = path.join(path.dirname(stateFolder), 'faults.json');
+    writeFileSync(file, JSON.stringify({ rules: [{ operation: 'sqs:CreateQueue', fault: 'slow-down' }] }));
+    await once(startWith(file), 'message');
+    const { sqs } = connect();
+    await expect(sqs.send(new CreateQueueCommand({ QueueName: 'q' }))).rejects.toMatchObject({
+      name: 'ServiceUnavailable',
+    });
+    expect(readFileSync(path.join(stateFolder, 'faults.jsonl'), 'utf8')).toContain(
+      '"operation":"sqs:CreateQueue"',
+    );
+  });
+
+  test('takes a seed', async () => {
+    const [message] = await once(startWith('42'), 'message');
+    expect(message).toMatchObject({ type: 'ready' });
+  });
+
+  test('does not start on what is no plan, and says which member is wrong', async () => {
+    const file = path.join(path.dirname(stateFolder), 'faults.json');
+    writeFileSync(file, JSON.stringify({ rules: [{ operation: 'sqs:CreateQueue', fault: 'explode' }] }));
+    const [message] = await once(startWith(file), 'message');
+    expect(message).toMatchObject({ type: 'failed', message: expect.stringContaining('rules[0].fault') });
   });
 });

@@ -6,6 +6,7 @@ import { readDeletion } from './s3/delete-many.ts';
 import { documentKinds } from './s3/documents.ts';
 import { listingParameters, listObjects, listObjectsV1, v1Parameters } from './s3/listing.ts';
 import { createObjectCalls } from './s3/object-calls.ts';
+import { refuseS3 } from './s3/refuse.ts';
 import { notImplemented } from './s3/stored-headers.ts';
 import { parseQuery } from './sigv4.ts';
 import { type XmlElement, xmlDocument } from './xml.ts';
@@ -175,18 +176,6 @@ export const createS3 = ({ buckets, clock, account, region, strict403 = false }:
       }
       return key === '' ? bucketCall(name, query, call) : objectCall(name, key, query, call);
     },
-    refuse: (refusal, call, requestId) => ({
-      status: refusal.status,
-      headers: { 'content-type': 'application/xml' },
-      body:
-        call.method === 'HEAD'
-          ? ''
-          : xmlDocument('Error', {
-              Code: refusal.code,
-              Message: refusal.message,
-              Resource: call.path,
-              RequestId: requestId,
-            }),
-    }),
+    refuse: refuseS3,
   };
 };
