@@ -1,20 +1,39 @@
 import path from 'node:path';
 import { aborted, systemClock } from '../src/clock.ts';
 import { type DevCluster, startDevCluster } from '../src/dev/dev-cluster.ts';
+import { isFaultSeed, loadFaultPlan } from '../src/localcloud/faults/source.ts';
 import { loadConfiguredModel } from '../src/model/configured.ts';
 import { workerSettingsOf } from '../src/provision/worker-settings.ts';
 import type { Command } from './command.ts';
 import { workerSettings } from './worker.ts';
+
+/** A seed as it is, a file from where the command runs; either is read once here, so that a mistake is told at once. */
+const faultsArgument = (fileOrSeed: string, workingFolder: string): string => {
+  const argument = isFaultSeed(fileOrSeed) ? fileOrSeed : path.resolve(workingFolder, fileOrSeed);
+  loadFaultPlan(argument);
+  return argument;
+};
 
 export const dev: Command = {
   name: 'dev',
   summary: 'Run a whole cluster on this machine until Ctrl-C',
   description:
     'Start the local cloud, provision a cluster in it, and run the web tier and worker instances, launched through the EC2 API. Ctrl-C drains and stops all; a second one stops at once.',
-  settings: ['port', 'workers', 'only', 'waitSeconds', 'reply', 'top', 'retentionSeconds', ...workerSettings],
+  settings: [
+    'port',
+    'workers',
+    'only',
+    'faults',
+    'waitSeconds',
+    'reply',
+    'top',
+    'retentionSeconds',
+    ...workerSettings,
+  ],
   examples: [
     { does: 'a cluster with two workers at http://127.0.0.1:8081/', line: 'imgrec dev --workers 2' },
     { does: 'only the local cloud, for the other commands with --local', line: 'imgrec dev --only cloud' },
+    { does: 'a cluster on an unlucky day, the same one for the same seed', line: 'imgrec dev --faults 1' },
   ],
   run: async (settings, { signal, output, ready, workingFolder, resolved }) => {
     const stateFolder = path.resolve(workingFolder, settings.state);
@@ -36,6 +55,7 @@ export const dev: Command = {
         visibilitySeconds: settings.visibilitySeconds,
         graceSeconds: settings.graceSeconds,
         workerSettings: workerSettingsOf(resolved, workingFolder),
+        ...(settings.faults !== undefined && { faults: faultsArgument(settings.faults, workingFolder) }),
         clock: systemClock,
         say: output.info,
         signal,

@@ -244,6 +244,13 @@ export const settings = {
     placeholder: 'PART',
     help: 'start only this part: cloud',
   }),
+  faults: setting({
+    name: 'faults',
+    type: optional(text),
+    default: undefined,
+    placeholder: 'FILE|SEED',
+    help: 'make the local cloud misbehave: a JSON file of rules, or a number for a mix of faults with that seed',
+  }),
 
   // bench
   dev: setting({

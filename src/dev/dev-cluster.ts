@@ -23,6 +23,8 @@ export interface DevOptions {
   /** Time that the web tier, and then the workers, get to finish. */
   readonly graceSeconds: number;
   readonly workerSettings: Readonly<Record<string, unknown>>;
+  /** What the local cloud gets wrong: a file of rules (absolute) or a seed. */
+  readonly faults?: string;
   readonly clock: Clock;
   readonly say: (line: string) => void;
   /** Breaks off the start; a cluster that has started is stopped by its `stop`. */
@@ -98,7 +100,9 @@ export const startDevCluster = async (options: DevOptions): Promise<DevCluster> 
   };
 
   const startAll = async (): Promise<Omit<DevCluster, 'stop'>> => {
-    const cloudArgs = ['--state', stateFolder, '--', process.execPath, bin, 'instance'];
+    const cloudArgs = ['--state', stateFolder]
+      .concat(options.faults === undefined ? [] : ['--faults', options.faults])
+      .concat(['--', process.execPath, bin, 'instance']);
     const cloud = await start('cloud', compiledModule('src/localcloud/main.ts'), cloudArgs);
     const endpoint = String(cloud['endpoint']);
     if (options.serve === undefined) return { endpoint, url: undefined };
