@@ -1,0 +1,13 @@
+import type { FaultTest } from '../trial.ts';
+import { cloudTests } from './cloud.ts';
+import { stepTests } from './steps.ts';
+import { webTests } from './web.ts';
+import { workerTests } from './workers.ts';
+
+/** Every fault test, in the order of its number. */
+export const faultTests: readonly FaultTest[] = [
+  ...workerTests,
+  ...stepTests,
+  ...webTests,
+  ...cloudTests,
+].sort((a, b) => Number(a.name.slice(1)) - Number(b.name.slice(1)));
