@@ -1,0 +1,159 @@
+// npm run bench:stages: CPU time of each stage of classifying an image, in one thread, now and at first light (raw.mjs), interleaved.
+//
+//     npm run bench:stages [-- --rounds N] [--only photos-200] [--json]
+//
+// The images are those of IMGREC_TEST_DATA (default ../shared). Exit code 4 when a figure misses what it must reach.
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { imageNamesIn } from '../dist/src/image/folder.js';
+import { inspectImage } from '../dist/src/image/inspect.js';
+import { createDecoder } from '../dist/src/model/decode.js';
+import { frame } from '../dist/src/model/framing.js';
+import { loadModel } from '../dist/src/model/model.js';
+import { createResize } from '../dist/src/model/resize.js';
+import { openSession } from '../dist/src/model/session.js';
+import { packageRoot } from '../dist/src/package.js';
+import { rawDecode, rawResample } from './raw.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '7' },
+    only: { type: 'string', multiple: true },
+    json: { type: 'boolean', default: false },
+  },
+});
+const rounds = Number(flags.rounds);
+const limits = { maxImageBytes: 10 * 2 ** 20, maxPixels: 50_000_000 };
+/** Decoded at once: their pixels are in memory together, as stages are measured one after the other. */
+const chunkImages = 25;
+
+const sets = [
+  { name: 'photos-200', must: 6.5, aim: 4.0 },
+  { name: 'imagenet-100', must: 2.0, aim: 0.8 },
+].filter(({ name }) => flags.only?.includes(name) ?? true);
+
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** CPU milliseconds of this process, all of its threads. */
+const cpuMs = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
+const model = await loadModel();
+const opening = await openSession(model);
+if (!opening.ok) throw new Error(opening.misfit);
+const { session } = opening;
+
+const implementations = {
+  now: { decode: await createDecoder(limits.maxPixels), resize: createResize() },
+  yardstick: { decode: rawDecode, resize: rawResample },
+};
+
+const headerOf = (bytes) => {
+  const inspection = inspectImage(bytes, limits);
+  if (!inspection.ok) throw new Error(inspection.message);
+  return inspection.header;
+};
+
+/** Adds the CPU time of `work` to `spent[stage]`. */
+const timed = async (spent, stage, work) => {
+  const start = cpuMs();
+  const result = await work();
+  spent[stage] = (spent[stage] ?? 0) + cpuMs() - start;
+  return result;
+};
+
+/** One pass over the images; CPU ms an image by stage. */
+const measure = async ({ decode, resize }, images, { withInference, onCrop }) => {
+  const spent = {};
+  for (let at = 0; at < images.length; at += chunkImages) {
+    const chunk = images.slice(at, at + chunkImages);
+    const headers = await timed(spent, 'header', () => chunk.map(headerOf));
+    const decoded = await timed(spent, 'decode', async () => {
+      const all = [];
+      for (const [i, bytes] of chunk.entries()) all.push((await decode(bytes, headers[i])).pixels);
+      return all;
+    });
+    const crops = await timed(spent, 'resize', () =>
+      decoded.map(({ rgb, width, height }) => resize(rgb, frame(width, height, model.contract))),
+    );
+    if (withInference)
+      await timed(spent, 'infer', async () => {
+        for (const crop of crops) await session.infer(crop);
+      });
+    for (const [i, crop] of crops.entries()) onCrop?.(at + i, crop);
+  }
+  return Object.fromEntries(Object.entries(spent).map(([stage, ms]) => [stage, ms / images.length]));
+};
+
+const folderOf = (name) =>
+  path.resolve(packageRoot, process.env.IMGREC_TEST_DATA ?? '../shared', 'data', name);
+
+const figures = [];
+const report = [];
+for (const { name, must, aim } of sets) {
+  const folder = folderOf(name);
+  const images = await Promise.all(
+    (await imageNamesIn(folder)).map((image) => readFile(path.join(folder, image))),
+  );
+  const crops = [];
+  let equal = 0;
+  await measure(implementations.yardstick, images, { onCrop: (_i, crop) => crops.push(Buffer.from(crop)) });
+  await measure(implementations.now, images, {
+    withInference: true,
+    onCrop: (i, crop) => {
+      equal += crops[i].equals(crop) ? 1 : 0;
+    },
+  });
+  const samples = { now: [], yardstick: [] };
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 === 0 ? ['now', 'yardstick'] : ['yardstick', 'now'];
+    for (const which of order)
+      samples[which].push(await measure(implementations[which], images, { withInference: which === 'now' }));
+  }
+  const of = (which, stage) => median(samples[which].map((sample) => sample[stage] ?? 0));
+  const infer = of('now', 'infer');
+  for (const which of ['now', 'yardstick']) {
+    const stages = {
+      header: of(which, 'header'),
+      decode: of(which, 'decode'),
+      'resize and crop': of(which, 'resize'),
+      infer,
+    };
+    const total = Object.values(stages).reduce((a, b) => a + b, 0);
+    for (const [stage, ms] of Object.entries(stages))
+      report.push({ images: name, which, stage, 'CPU ms': ms, share: ms / total });
+  }
+  const toCrop = median(samples.now.map(({ decode, resize }) => decode + resize));
+  const toCropThen = median(samples.yardstick.map(({ decode, resize }) => decode + resize));
+  figures.push(
+    { figure: `${name}: decode + resize + crop, CPU ms an image`, value: toCrop, must, aim },
+    { figure: `${name}: the same / yardstick`, value: toCrop / toCropThen, must: 0.75, aim: 0.6 },
+    {
+      figure: `${name}: share of crops that differ from the yardstick's`,
+      value: 1 - equal / images.length,
+      must: 0,
+      aim: 0,
+    },
+  );
+}
+
+const rounded = (value, digits) => Number(value.toFixed(digits));
+if (!flags.json) {
+  console.table(
+    report.map((row) => ({
+      ...row,
+      'CPU ms': rounded(row['CPU ms'], 3),
+      share: `${Math.round(row.share * 100)} %`,
+    })),
+  );
+  console.table(figures.map((figure) => ({ ...figure, value: rounded(figure.value, 3) })));
+}
+if (flags.json) {
+  for (const row of report) console.error(JSON.stringify(row));
+  console.log(JSON.stringify(figures.map((figure) => ({ ...figure, value: rounded(figure.value, 4) }))));
+}
+// onnxruntime's threads keep the process for a while otherwise.
+process.exit(figures.some(({ value, must }) => value > must) ? 4 : 0);
