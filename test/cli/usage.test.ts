@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startLocalCloud } from '../../src/localcloud/server.ts';
 import { version } from '../../src/package.ts';
 import { type InvokeOptions, invoke } from '../fixtures/invoke.ts';
 
@@ -111,6 +112,31 @@ describe('imgrec', () => {
           'hint: start one with "imgrec dev --only cloud", or name its folder with --state\n',
       );
     }
+  });
+
+  it('says that the local cloud does not answer, and exits 3, where it has been stopped', async () => {
+    const stateFolder = path.join(folder, 'stopped');
+    const cloud = await startLocalCloud({ stateFolder });
+    await cloud.close();
+    const argv = ['provision', '--local', '--state', stateFolder];
+    const { exitCode, stdout, stderr } = await invoke(argv, { workingFolder: folder });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
+    expect(stderr).toMatch(/^error: .*ECONNREFUSED.*\nhint: is the cloud running and reachable\?.*\n$/);
+  });
+
+  it('waits for a local cloud that has been stopped, as a service, and ends with 0 at Ctrl-C', async () => {
+    const stateFolder = path.join(folder, 'stopped-too');
+    const cloud = await startLocalCloud({ stateFolder });
+    await cloud.close();
+    const stopping = new AbortController();
+    const argv = ['serve', '--local', '--state', stateFolder, '--port', '0'];
+    const { exitCode, stdout, stderr } = await invoke(argv, {
+      workingFolder: folder,
+      signal: stopping.signal,
+      onStderr: () => stopping.abort('SIGINT'),
+    });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: '' });
+    expect(stderr).toContain('waiting for the cloud');
   });
 
   it('shows a stack with --verbose, and only then, also for what it did not foresee', async () => {
