@@ -40,6 +40,8 @@ export interface Example {
 export interface Command {
   readonly name: string;
   readonly summary: string;
+  /** Called by programs only: not in the list of commands. */
+  readonly hidden?: boolean;
   readonly description?: string;
   /** commander's notation, such as `<file...>`. */
   readonly operands?: string;

@@ -20,6 +20,7 @@ const parseJson = (text: string | undefined): unknown => {
 /** The launched machine's own start: user data says what it is, the cluster's settings parameter says how. */
 export const instance: Command = {
   name: 'instance',
+  hidden: true,
   summary: "Start what this machine's user data says (called by the launcher, not by people)",
   settings: [],
   examples: [

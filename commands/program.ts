@@ -65,7 +65,9 @@ const define = (
   command: Command,
   act: (flags: Record<string, unknown>, operands: string[]) => Promise<void>,
 ) => {
-  const sub = program.command(command.operands ? `${command.name} ${command.operands}` : command.name);
+  const sub = program.command(command.operands ? `${command.name} ${command.operands}` : command.name, {
+    hidden: command.hidden ?? false,
+  });
   sub.summary(command.summary).description(command.description ?? command.summary);
   for (const key of command.settings) sub.addOption(settingOption(key));
   for (const [key, alias] of Object.entries(command.aliases ?? {})) {
@@ -163,6 +165,9 @@ export const run = async (invocation: Invocation): Promise<ExitCode> => {
   }
 
   try {
+    // Asked for help on a command that is none, commander would print the general help and be content.
+    if (asksFor !== undefined && !Object.hasOwn(verbs, asksFor))
+      throw usageError(`unknown command '${asksFor}'`, 'run "imgrec --help" for the list');
     await program.parseAsync([...argv], { from: 'user' });
     return exitCode;
   } catch (error) {

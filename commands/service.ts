@@ -28,7 +28,7 @@ export const waitForCluster = async (
       return await openCluster(connection);
     } catch (error) {
       if (!(error instanceof CloudError) || !error.transient) throw error;
-      log.warn({ error: error.message }, 'waiting for the cloud');
+      log.warn({ error: error.message, hint: error.hint }, 'waiting for the cloud');
       await systemClock.sleep(backoffMs(failures), signal);
     }
   }

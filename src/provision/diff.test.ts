@@ -88,7 +88,7 @@ describe('the difference between wanted and found', () => {
     const found: Found = { kind: 'queue', attributes: { ...attributes, VisibilityTimeout: '12' }, tags: {} };
     expect(diff(queue, found)).toMatchObject({
       action: 'update',
-      aspects: ['VisibilityTimeout', 'SqsManagedSseEnabled', 'tags'],
+      aspects: ['SqsManagedSseEnabled', 'VisibilityTimeout', 'tags'],
     });
   });
 

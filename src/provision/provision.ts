@@ -1,19 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
 import type { Connection } from '../aws/connection.ts';
 import { CloudError } from '../aws/errors.ts';
+import { encodeInstall, installKey, readInstallId } from '../aws/install.ts';
 import { clusterNames, tagKeys } from '../aws/names.ts';
 import { createS3 } from '../aws/s3.ts';
 import { type BucketAspect, createS3Buckets, type S3Buckets } from '../aws/s3-buckets.ts';
 import { createSqs, type Sqs } from '../aws/sqs.ts';
 import { createSsm } from '../aws/ssm.ts';
 import { identify } from '../aws/sts.ts';
-import { exitCodes, ImgrecError } from '../errors.ts';
 import { diff, type Found, type Step } from './diff.ts';
 import { type Resource, wantedResources } from './wanted.ts';
-
-const installFile = z.object({ v: z.literal(1), installId: z.string().min(1) });
-const installKey = 'install.json';
 
 export interface Change {
   readonly action: 'create' | 'update';
@@ -93,9 +89,8 @@ export const provision = async (
   /** The install id is made once: whoever writes install.json first decides it, and it needs the ops bucket. */
   const installId = async (): Promise<string> => {
     const read = async () => {
-      let content: Buffer | undefined;
       try {
-        content = await s3.get(names.opsBucket, installKey);
+        return await readInstallId(s3, names.opsBucket);
       } catch (error) {
         // Whoever may configure the bucket need not be allowed to read its objects; its tags say the same.
         if (!(error instanceof CloudError) || error.status !== 403) throw error;
@@ -103,13 +98,6 @@ export const provision = async (
         if (tags[tagKeys.cluster] === names.cluster && tags[tagKeys.install]) return tags[tagKeys.install];
         throw error;
       }
-      if (content === undefined) return undefined;
-      const parsed = installFile.safeParse(JSON.parse(content.toString()));
-      if (parsed.success) return parsed.data.installId;
-      throw new ImgrecError(`s3://${names.opsBucket}/${installKey} is not one of imgrec's`, {
-        hint: 'choose another --cluster name',
-        exitCode: exitCodes.failed,
-      });
     };
     if (!(await buckets.exists(names.opsBucket))) {
       await buckets.create(names.opsBucket);
@@ -117,9 +105,9 @@ export const provision = async (
     }
     const existing = await read();
     if (existing !== undefined) return existing;
-    const fresh = { v: 1, installId: randomUUID() };
-    await s3.putOnce(names.opsBucket, installKey, JSON.stringify(fresh), 'application/json');
-    return (await read()) ?? fresh.installId;
+    const fresh = randomUUID();
+    await s3.putOnce(names.opsBucket, installKey, encodeInstall(fresh), 'application/json');
+    return (await read()) ?? fresh;
   };
 
   try {

@@ -1,5 +1,6 @@
 import type { ClusterNames } from '../aws/names.ts';
 import { tagKeys } from '../aws/names.ts';
+import { type Place, queueArn, queueAttributes, tlsOnly } from '../aws/queue-attributes.ts';
 import type { BucketConfiguration } from '../aws/s3-buckets.ts';
 import type { Attributes } from '../aws/sqs-queues.ts';
 
@@ -13,13 +14,6 @@ export type Resource =
     }
   | { readonly kind: 'bucket'; readonly name: string; readonly configuration: BucketConfiguration };
 
-export interface Place {
-  readonly account: string;
-  readonly region: string;
-  /** `aws`, `aws-cn` or `aws-us-gov`: the second part of every ARN. */
-  readonly partition: string;
-}
-
 export interface Choices {
   readonly retentionSeconds: number;
   readonly visibilitySeconds: number;
@@ -31,23 +25,6 @@ const day = 86_400;
 
 /** After this many deliveries SQS itself gives up on a request; the worker does so earlier, with a reason. */
 const redriveBackstop = 10;
-
-const queueArn = ({ partition, region, account }: Place, name: string) =>
-  `arn:${partition}:sqs:${region}:${account}:${name}`;
-
-const tlsOnly = (actions: string, resources: string | readonly string[]) => ({
-  Version: '2012-10-17',
-  Statement: [
-    {
-      Sid: 'TlsOnly',
-      Effect: 'Deny',
-      Principal: '*',
-      Action: actions,
-      Resource: resources,
-      Condition: { Bool: { 'aws:SecureTransport': 'false' } },
-    },
-  ],
-});
 
 const tagsOf = (names: ClusterNames, installId: string, role: string): Attributes => ({
   [tagKeys.cluster]: names.cluster,
@@ -75,30 +52,13 @@ const bucket = (
   },
 });
 
-/**
- * Attributes of every queue of a cluster, reply queues included.
- * MaximumMessageSize is pinned: 1 MiB is SQS's limit today and 256 KiB was its default for years.
- */
-export const queueAttributes = (
-  place: Place,
-  name: string,
-  retentionSeconds: number,
-  visibilitySeconds: number,
-) => ({
-  VisibilityTimeout: String(visibilitySeconds),
-  MessageRetentionPeriod: String(Math.round(retentionSeconds)),
-  ReceiveMessageWaitTimeSeconds: '20',
-  MaximumMessageSize: '1048576',
-  SqsManagedSseEnabled: 'true',
-  Policy: JSON.stringify(tlsOnly('sqs:*', queueArn(place, name))),
-});
-
 /** Everything that `imgrec provision` makes, in the order in which it can be made. Pure. */
 export const wantedResources = (names: ClusterNames, place: Place, choices: Choices): readonly Resource[] => {
   const { retentionSeconds, visibilitySeconds, installId } = choices;
   // A dead letter keeps the age of its request, so the dead-letter queue must keep longer than the request queue.
   const requestRetention = Math.min(4 * day, retentionSeconds / 2);
   const days = Math.ceil(retentionSeconds / day);
+  const VisibilityTimeout = String(visibilitySeconds);
   return [
     bucket(
       names.opsBucket,
@@ -116,14 +76,15 @@ export const wantedResources = (names: ClusterNames, place: Place, choices: Choi
     {
       kind: 'queue',
       name: names.deadLetters,
-      attributes: queueAttributes(place, names.deadLetters, retentionSeconds, visibilitySeconds),
+      attributes: { ...queueAttributes(place, names.deadLetters, retentionSeconds), VisibilityTimeout },
       tags: tagsOf(names, installId, 'dead-letters'),
     },
     {
       kind: 'queue',
       name: names.requests,
       attributes: {
-        ...queueAttributes(place, names.requests, requestRetention, visibilitySeconds),
+        ...queueAttributes(place, names.requests, requestRetention),
+        VisibilityTimeout,
         RedrivePolicy: JSON.stringify({
           deadLetterTargetArn: queueArn(place, names.deadLetters),
           maxReceiveCount: redriveBackstop,

@@ -194,6 +194,18 @@ describe('the web tier', () => {
     expect((await fetch(`${web.url}/v1/results/..%2Finstall.json`)).status).toBe(404);
   });
 
+  test.each([
+    ['PUT', '/', 405, 'GET, POST'],
+    ['DELETE', '/v1/images', 405, 'GET, POST'],
+    ['POST', '/healthz', 405, 'GET'],
+    ['GET', '/v1/nothing', 404, null],
+  ])('%s %s is a %d', async (method, path, status, allow) => {
+    const answer = await fetch(web.url + path, { method });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([status, allow]);
+    expect(answer.headers.get('content-type')).toContain('application/problem+json');
+    expect(await answer.json()).toMatchObject({ status });
+  });
+
   test.each(['/', '/v1/images'])('GET %s is a page with a form', async (path) => {
     const page = await (await fetch(web.url + path)).text();
     expect(page).toContain('Application Home Page');

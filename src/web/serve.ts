@@ -1,7 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Cluster } from '../aws/cluster.ts';
+import { CloudError } from '../aws/errors.ts';
+import { readInstallId } from '../aws/install.ts';
 import { tagKeys } from '../aws/names.ts';
+import { queueAttributes } from '../aws/queue-attributes.ts';
 import { aborted, type Clock, finishesWithin } from '../clock.ts';
 import { exitCodes, ImgrecError, messageOf } from '../errors.ts';
 import type { ImageLimits } from '../image/inspect.ts';
@@ -65,11 +68,20 @@ const listenError = ({ host, port }: Pick<ServeOptions, 'host' | 'port'>, cause:
 export const serve = async (options: ServeOptions): Promise<void> => {
   const { cluster, clock, log, signal } = options;
   const { names, sqs, s3 } = cluster;
-  if ((await sqs.attributes(names.requests, ['QueueArn'])) === undefined)
-    throw new ImgrecError(`queue ${names.requests} does not exist`, {
+  const { account, region, arn } = cluster.identity;
+  const [requestQueue, installId] = await Promise.all([
+    sqs.attributes(names.requests, ['QueueArn']),
+    readInstallId(s3, names.opsBucket).catch((error: unknown) => {
+      if (error instanceof CloudError && error.code === 'NoSuchBucket') return undefined;
+      throw error;
+    }),
+  ]);
+  if (requestQueue === undefined || installId === undefined)
+    throw new ImgrecError(`cluster ${names.cluster} is not provisioned`, {
       hint: 'run "imgrec provision" first',
       exitCode: exitCodes.cloud,
     });
+  const place = { account, region, partition: arn.split(':')[1] ?? 'aws' };
 
   const counters = createCounters();
   let replies: Replies | undefined;
@@ -84,12 +96,8 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     clock,
     log,
     announce: (webId) => writeReport(cluster, report(webId)),
-    attributes: () => ({
-      MessageRetentionPeriod: String(replyRetentionSeconds),
-      ReceiveMessageWaitTimeSeconds: '20',
-      SqsManagedSseEnabled: 'true',
-    }),
-    tags: { [tagKeys.cluster]: names.cluster, [tagKeys.role]: 'replies' },
+    attributes: (queue) => queueAttributes(place, queue, replyRetentionSeconds),
+    tags: { [tagKeys.cluster]: names.cluster, [tagKeys.install]: installId, [tagKeys.role]: 'replies' },
   });
   const { webId } = replies;
   const { waiting } = replies;

@@ -58,6 +58,12 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
     return reply.status(status).headers(headers).header('imgrec-id', answer.id).send(body);
   };
 
+  const refuse = (reply: FastifyReply, status: number, title: string, detail: string) =>
+    reply
+      .status(status)
+      .header('content-type', 'application/problem+json; charset=utf-8')
+      .send(JSON.stringify({ title, status, detail }));
+
   const showPage = (_request: FastifyRequest, reply: FastifyReply) =>
     reply
       .header('content-type', 'text/html; charset=utf-8')
@@ -107,28 +113,20 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
 
   app.get<{ Params: { id: string } }>('/v1/results/:id', async (request, reply) => {
     const { id } = request.params;
-    if (!isJobId(id))
-      return reply.status(404).send({ title: 'Not found', status: 404, detail: 'that is not an id' });
+    if (!isJobId(id)) return refuse(reply, 404, 'Not found', 'that is not an id');
     const result = await storedResult(cluster, id);
     reply.header('imgrec-id', id);
-    if (result !== undefined) return result;
-    return reply
-      .status(404)
-      .header('content-type', 'application/problem+json; charset=utf-8')
-      .send(
-        JSON.stringify({
-          title: 'No result',
-          status: 404,
-          detail: 'there is no result for this id, or not yet',
-        }),
-      );
+    return result ?? refuse(reply, 404, 'No result', 'there is no result for this id, or not yet');
   });
 
-  app.setNotFoundHandler((request, reply) =>
-    reply
-      .status(404)
-      .send({ title: 'Not found', status: 404, detail: `there is nothing at ${request.url.slice(0, 200)}` }),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] ?? '';
+    const allowed = (['GET', 'POST'] as const).filter((method) => app.hasRoute({ method, url: path }));
+    if (allowed.length === 0)
+      return refuse(reply, 404, 'Not found', `there is nothing at ${path.slice(0, 200)}`);
+    reply.header('allow', allowed.join(', '));
+    return refuse(reply, 405, 'Method not allowed', `${path} takes ${allowed.join(' and ')}`);
+  });
 
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const id = jobIds.get(request) ?? newJobId();
