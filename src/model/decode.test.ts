@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { fixture, imageGoldens } from '../../test/fixtures/image-goldens.ts';
 import { inspectImage } from '../image/inspect.ts';
 import { createDecoder, type Decode } from './decode.ts';
+import { createSmallJpegDecoder } from './decode-small-jpeg.ts';
 
 const limits = { maxImageBytes: 1e6, maxPixels: 1e6 };
 
@@ -38,6 +39,37 @@ describe('decoding', () => {
       expect(decoding.ok).toBe(false);
     },
   );
+
+  it('accepts a small JPEG with stray bytes, as sharp and Pillow do, and decodes the next one as well', async () => {
+    const golden = imageGoldens.images['rgb.jpg'];
+    const jpeg = readFileSync(fixture('images/rgb.jpg'));
+    const end = jpeg.length - 2;
+    const stray = Buffer.concat([jpeg.subarray(0, end), Buffer.from('stray'), jpeg.subarray(end)]);
+    const broken = jpeg.subarray(0, 900);
+    for (const [bytes, ok] of [
+      [stray, true],
+      [broken, false],
+      [stray, true],
+      [jpeg, true],
+    ] as const) {
+      const decoding = await decodeWith(decode, bytes);
+      expect(decoding.ok).toBe(ok);
+      if (decoding.ok)
+        expect(createHash('sha256').update(decoding.pixels.rgb).digest('hex')).toBe(golden?.rgbSha256);
+    }
+  });
+
+  it('decodes small JPEGs in WASM and leaves what that refuses to sharp', async () => {
+    const small = createSmallJpegDecoder();
+    const decodeSmall = async (bytes: Uint8Array) => {
+      const inspection = inspectImage(bytes, limits);
+      return inspection.ok ? small(bytes, inspection.header) : undefined;
+    };
+    const jpeg = readFileSync(fixture('images/rgb.jpg'));
+    expect(await decodeSmall(jpeg)).toHaveLength(60 * 40 * 3);
+    expect(await decodeSmall(jpeg.subarray(0, 900))).toBeUndefined();
+    expect(await decodeSmall(readFileSync(fixture('images/grey.jpg')))).toHaveLength(60 * 40 * 3);
+  });
 
   it('refuses more pixels than allowed, whatever the header said to us', async () => {
     const small = await createDecoder(100);

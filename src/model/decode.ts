@@ -2,6 +2,7 @@ import { messageOf } from '../errors.ts';
 import type { ImageType } from '../image/formats.ts';
 import type { ImageHeader } from '../image/inspect.ts';
 import type { JimpType } from './decode-jimp.ts';
+import type { DecodeSmallJpeg } from './decode-small-jpeg.ts';
 
 /** Interleaved 8-bit RGB, `width * height * 3` bytes. */
 export interface Pixels {
@@ -46,13 +47,19 @@ const fromInks = (cmyk: Uint8Array): Uint8Array => {
   return rgb;
 };
 
+/**
+ * Width x height up to which a JPEG is decoded in WASM. There sharp's thread and pipeline, 0.5 ms an image, are most of
+ * the cost; above, its SIMD is what counts (13 ns a pixel, 18 in WASM).
+ */
+const mostSmallPixels = 65_536;
+
 const isJimpType = (type: ImageType): type is JimpType => type === 'gif' || type === 'bmp' || type === 'tiff';
 
 /**
  * Loads sharp with every loader but JPEG, PNG and WebP blocked, and returns a decoder whose pixels are those of Pillow's
  * `convert('RGB')`: embedded colour profiles and EXIF orientation are not applied, 16 bits lose their lower 8 (Pillow
  * itself clips 16-bit greys to white, which nobody wants), an animation is its first frame, alpha lies over white.
- * GIF, BMP and TIFF go to jimp, which is loaded with the first of them.
+ * GIF, BMP and TIFF go to jimp, small JPEGs to WASM; both are loaded with the first of them.
  */
 export const createDecoder = async (maxPixels: number): Promise<Decode> => {
   const { default: sharp } = await import('sharp');
@@ -80,10 +87,20 @@ export const createDecoder = async (maxPixels: number): Promise<Decode> => {
     return { ok: true, pixels: { rgb: flatten(rgba), width, height } };
   };
 
+  let small: Promise<DecodeSmallJpeg> | undefined;
+  const smallJpeg = async (bytes: Uint8Array, header: ImageHeader): Promise<Decoding | undefined> => {
+    const { type, cmyk, width, height } = header;
+    if (type !== 'jpeg' || cmyk || width * height > Math.min(mostSmallPixels, maxPixels)) return undefined;
+    small ??= import('./decode-small-jpeg.ts').then((module) => module.createSmallJpegDecoder());
+    const rgb = await (await small)(bytes, header);
+    return rgb && { ok: true, pixels: { rgb, width, height } };
+  };
+
   return async (bytes, header) => {
     const { type } = header;
     try {
-      return await (isJimpType(type) ? byJimp(bytes, type) : bySharp(bytes, header));
+      if (isJimpType(type)) return await byJimp(bytes, type);
+      return (await smallJpeg(bytes, header)) ?? (await bySharp(bytes, header));
     } catch (error) {
       // No decoder has error classes, UTIF even throws strings; nothing but decoding this image happens inside the try.
       return { ok: false, message: messageOf(error) };
