@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { bytesOf, type Chunks, joined } from './chunks.ts';
 
 /** One authenticated request, as the protocol files see it. `path` and `query` are as they came on the wire. */
 export interface Call {
@@ -7,6 +8,8 @@ export interface Call {
   /** Without the question mark; '' when there is none. */
   readonly query: string;
   readonly headers: IncomingHttpHeaders;
+  readonly chunks: Chunks;
+  /** The chunks joined, when somebody asks. */
   readonly body: Buffer;
   /** Aborts when the client's connection closes; made on demand because few calls wait. */
   readonly signal: () => AbortSignal;
@@ -15,8 +18,15 @@ export interface Call {
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | number>>;
-  readonly body: Buffer | string;
+  readonly body: Buffer | string | Chunks;
 }
+
+/** The body of an answer in one piece. */
+export const wholeBody = (body: Answer['body']): Buffer =>
+  typeof body === 'string' ? Buffer.from(body) : Buffer.isBuffer(body) ? body : joined(body);
+
+export const bodyLength = (body: Answer['body']): number =>
+  typeof body === 'string' ? Buffer.byteLength(body) : Buffer.isBuffer(body) ? body.length : bytesOf(body);
 
 /** What a service answers instead of a result. `code` is AWS's name for the error. */
 export class Refusal extends Error {

@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import { adminPrefix } from './admin.ts';
-import { type Answer, type Call, headerOf, Refusal, type Service } from './answer.ts';
+import { type Answer, bodyLength, type Call, headerOf, Refusal, type Service } from './answer.ts';
 import type { CallCounter } from './calls.ts';
+import { bytesOf, type Chunks, joined } from './chunks.ts';
 import { carryOut, type Delivery, sendDamaged } from './faults/carry-out.ts';
 import type { FaultEngine } from './faults/engine.ts';
 import { operationOf } from './operation.ts';
@@ -21,7 +22,7 @@ export interface FrontOptions {
 }
 
 /** The whole body. Rejects with a Refusal when it is larger than `maxBytes` and with an Error when the client went away. */
-const readBody = (request: IncomingMessage, maxBytes: number): Promise<Buffer> =>
+const readBody = (request: IncomingMessage, maxBytes: number): Promise<Chunks> =>
   new Promise((resolve, reject) => {
     const tooLarge = (): Refusal =>
       new Refusal('EntityTooLarge', `The request body is larger than ${maxBytes} bytes.`, 413);
@@ -36,7 +37,7 @@ const readBody = (request: IncomingMessage, maxBytes: number): Promise<Buffer> =
       if (bytes <= maxBytes) chunks.push(chunk);
       else reject(tooLarge());
     });
-    request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    request.on('end', () => resolve(chunks));
     request.on('error', reject);
     request.on('close', () => reject(new Error('the client closed the connection')));
   });
@@ -115,25 +116,45 @@ export const createFront = ({ services, verifier, calls, faults, clock, log }: F
         );
       if (!service)
         throw new Refusal('NotImplemented', `The local cloud does not have the service ${name}.`, 501);
-      const body = await readBody(request, service.maxBodyBytes);
+      const chunks = await readBody(request, service.maxBodyBytes);
+      let whole: Buffer | undefined;
+      const readWhole = (): Buffer => {
+        whole ??= joined(chunks);
+        return whole;
+      };
       // S3 signs a promise about its body, which s3/body.ts verifies; the others sign the body itself.
-      const payloadHash = name === 's3' ? headerOf(headers, 'x-amz-content-sha256') : sha256Hex(body);
+      const payloadHash = name === 's3' ? headerOf(headers, 'x-amz-content-sha256') : sha256Hex(readWhole());
       if (payloadHash === undefined)
         throw new Refusal('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256');
       verifier.verify({ method, path, query, headers }, authorization, payloadHash);
 
-      const operation = operationOf(name, { method, path, query, headers }, () => body.toString('latin1'));
+      const operation = operationOf(name, { method, path, query, headers }, () =>
+        readWhole().toString('latin1'),
+      );
       const signal = (): AbortSignal => closeSignal(response);
-      const call: Call = { method, path, query, headers, body, signal };
+      const call: Call = {
+        method,
+        path,
+        query,
+        headers,
+        chunks,
+        get body() {
+          return readWhole();
+        },
+        signal,
+      };
       calls.count(operation);
       const injection =
         faults.isActive() && name !== 'admin'
-          ? faults.next(operation, requestId, () => targetOf(path, body))
+          ? faults.next(operation, requestId, () => targetOf(path, readWhole()))
           : undefined;
       if (injection) {
         const perform = async (other?: string): Promise<Answer> => {
           try {
-            const changed = other === undefined ? call : { ...call, body: Buffer.from(other) };
+            const changed =
+              other === undefined
+                ? call
+                : { ...call, body: Buffer.from(other), chunks: [Buffer.from(other)] };
             return await service.handle(changed, requestId);
           } catch (error) {
             return explain(error);
@@ -142,7 +163,7 @@ export const createFront = ({ services, verifier, calls, faults, clock, log }: F
         const exchange = {
           service: name,
           operation,
-          body: name === 's3' ? '' : body.toString('utf8'),
+          body: name === 's3' ? '' : readWhole().toString('utf8'),
           response,
           perform,
           canRewrite: true,
@@ -152,7 +173,7 @@ export const createFront = ({ services, verifier, calls, faults, clock, log }: F
         return await carryOut(injection, exchange, faults, clock);
       }
       const answer = await service.handle(call, requestId);
-      if (name === 'sqs') calls.countSqsUnits(Math.max(body.length, answer.body.length));
+      if (name === 'sqs') calls.countSqsUnits(Math.max(bytesOf(chunks), answer.body.length));
       return { how: 'whole', answer };
     } catch (error) {
       return { how: 'whole', answer: explain(error) };
@@ -164,7 +185,7 @@ export const createFront = ({ services, verifier, calls, faults, clock, log }: F
     const delivery = await answerTo(request, response, requestId);
     if (!delivery || response.destroyed) return;
     const { status, headers, body } = delivery.answer;
-    const length = Buffer.isBuffer(body) ? body.length : Buffer.byteLength(body);
+    const length = bodyLength(body);
     // A refused body is not read to its end, so the connection cannot carry another request.
     if (!request.complete) response.shouldKeepAlive = false;
     const all = {
@@ -177,7 +198,15 @@ export const createFront = ({ services, verifier, calls, faults, clock, log }: F
       sendDamaged(response, delivery, all, clock);
       return;
     }
+    if (typeof body === 'string' || Buffer.isBuffer(body)) {
+      response.writeHead(status, all);
+      response.end(body);
+      return;
+    }
+    // Headers and all chunks in one write.
+    response.cork();
     response.writeHead(status, all);
-    response.end(body);
+    for (const chunk of body) response.write(chunk);
+    response.end();
   };
 };

@@ -8,7 +8,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../clock.ts';
-import { type Answer, headerOf, type Refusal } from './answer.ts';
+import { type Answer, bodyLength, headerOf, type Refusal, wholeBody } from './answer.ts';
 import { type CallReport, createCallCounter } from './calls.ts';
 import { carryOut, sendDamaged } from './faults/carry-out.ts';
 import { createDeliveries } from './faults/deliveries.ts';
@@ -110,7 +110,7 @@ export const startFaultProxy = async (options: FaultProxyOptions): Promise<Fault
     }
     const perform = async (): Promise<Answer> => {
       const answer = await readAnswer(await forward(request, body));
-      if (operation === 'sqs:ReceiveMessage') deliveries.note(answer.body);
+      if (operation === 'sqs:ReceiveMessage') deliveries.note(wholeBody(answer.body));
       return answer;
     };
     const refuse = (refusal: Refusal): Answer =>
@@ -131,9 +131,9 @@ export const startFaultProxy = async (options: FaultProxyOptions): Promise<Fault
     if (delivery.how !== 'whole') sendDamaged(response, delivery, answer.headers, clock);
     else {
       // The answer to HEAD has the length of a body that is not there.
-      const length = method === 'HEAD' ? {} : { 'content-length': Buffer.byteLength(answer.body) };
+      const length = method === 'HEAD' ? {} : { 'content-length': bodyLength(answer.body) };
       response.writeHead(answer.status, { ...answer.headers, ...length });
-      response.end(answer.body);
+      response.end(wholeBody(answer.body));
     }
   };
 

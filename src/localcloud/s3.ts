@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { type Answer, type Call, headerOf, Refusal, type Service } from './answer.ts';
+import { joined } from './chunks.ts';
 import { checkBody } from './s3/body.ts';
 import type { Bucket, Buckets } from './s3/buckets.ts';
 import { readDeletion } from './s3/delete-many.ts';
@@ -28,6 +29,9 @@ const maxKeyBytes = 1024;
 
 const empty = (status: number, headers: Answer['headers'] = {}): Answer => ({ status, headers, body: '' });
 
+/** The document that a call brings, checked against its digests. */
+const textOf = (call: Call): string => joined(checkBody(call.headers, call.chunks).body).toString('utf8');
+
 const xml = (root: string, content: XmlElement, status = 200): Answer => ({
   status,
   headers: { 'content-type': 'application/xml' },
@@ -54,8 +58,7 @@ export const createS3 = ({ buckets, clock, account, region, strict403 = false }:
     });
 
   const createBucket = (name: string, call: Call): Answer => {
-    const { body } = checkBody(call.headers, call.body);
-    const text = body.toString('utf8');
+    const text = textOf(call);
     const wanted = /<LocationConstraint>([^<]*)<\/LocationConstraint>/.exec(text)?.[1];
     if (wanted !== undefined && wanted !== region)
       throw new Refusal(
@@ -81,7 +84,7 @@ export const createS3 = ({ buckets, clock, account, region, strict403 = false }:
         return { status: 200, headers: { 'content-type': mediaType ?? 'application/xml' }, body: document };
       }
       case 'PUT': {
-        const text = checkBody(call.headers, call.body).body.toString('utf8');
+        const text = textOf(call);
         check?.(text);
         buckets.setDocument(bucket, kind, text);
         return empty(putStatus ?? 200);
@@ -125,7 +128,7 @@ export const createS3 = ({ buckets, clock, account, region, strict403 = false }:
   };
 
   const deleteObjects = (bucket: Bucket, call: Call): Answer => {
-    const { keys, quiet } = readDeletion(checkBody(call.headers, call.body).body.toString('utf8'));
+    const { keys, quiet } = readDeletion(textOf(call));
     for (const key of keys) bucket.objects.remove(key);
     return xml('DeleteResult', { Deleted: quiet ? [] : keys.map((Key) => ({ Key })) });
   };

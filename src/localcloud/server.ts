@@ -161,7 +161,10 @@ const openServices = (
       moveTasks.close();
       queues.close();
     },
-    closeJournal: () => opened?.close(),
+    closeFiles: () => {
+      opened?.close();
+      buckets.close();
+    },
   };
 };
 
@@ -211,7 +214,7 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
       });
     } catch (error) {
       server.close();
-      cloud.closeJournal();
+      cloud.closeFiles();
       throw error;
     }
     log({ event: 'listening', endpoint: endpoint() });
@@ -226,7 +229,7 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
         // A poll that was just answered empty needs a moment to reach its client.
         setTimeout(() => server.closeAllConnections(), 500).unref();
       });
-      cloud.closeJournal();
+      cloud.closeFiles();
       faultLog.close();
       unlock();
     };

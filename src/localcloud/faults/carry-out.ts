@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../clock.ts';
-import { type Answer, Refusal } from '../answer.ts';
+import { type Answer, Refusal, wholeBody } from '../answer.ts';
 import type { FaultName, FaultRule, Injection } from '../faults.ts';
 import { withFlippedBit, withWrongChecksums } from './damage.ts';
 import { splitDeletion } from './duplicate.ts';
@@ -150,7 +150,7 @@ export const sendDamaged = (
   clock: Clock,
 ): void => {
   const { answer } = delivery;
-  const body = Buffer.isBuffer(answer.body) ? answer.body : Buffer.from(answer.body);
+  const body = wholeBody(answer.body);
   response.shouldKeepAlive = false;
   if (delivery.how === 'cut') {
     response.writeHead(answer.status, { ...headers, 'content-length': body.length });

@@ -1,8 +1,8 @@
-import type { Answer } from '../answer.ts';
+import { type Answer, wholeBody } from '../answer.ts';
 
 /** One bit of the body changed, at the place that `draw` in [0, 1) says. */
 export const withFlippedBit = (answer: Answer, draw: number): Answer => {
-  const body = Buffer.from(answer.body);
+  const body = Buffer.from(wholeBody(answer.body));
   const at = Math.floor(draw * body.length);
   const byte = body[at];
   // The lowest bit of a letter or digit makes another one, so that JSON and XML stay well-formed more often than not.
@@ -27,7 +27,7 @@ export const withWrongChecksums = (answer: Answer): Answer => ({
     ]),
   ),
   body: String(answer.headers['content-type'] ?? '').includes('json')
-    ? answer.body
+    ? wholeBody(answer.body)
         .toString()
         .replace(
           /("MD5Of\w+":\s*")([0-9a-f]{32})/g,

@@ -1,4 +1,4 @@
-import type { Answer } from '../answer.ts';
+import { type Answer, wholeBody } from '../answer.ts';
 
 /** A DeleteMessage or DeleteMessageBatch, taken apart into what is only said to be done and what is done. */
 export type SplitDeletion =
@@ -61,7 +61,7 @@ export const splitDeletion = (
     rest: JSON.stringify({ ...input, Entries: entries.filter((entry) => !kept.includes(entry)) }),
     merge: (answer) => {
       if (answer.status !== 200) return answer;
-      const { Successful, Failed } = parse(answer.body.toString());
+      const { Successful, Failed } = parse(wholeBody(answer.body).toString());
       const done: readonly unknown[] = Array.isArray(Successful) ? Successful : [];
       return json({ Successful: [...done, ...successes(kept)], Failed: Failed ?? [] });
     },

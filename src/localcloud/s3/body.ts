@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { headerOf, Refusal } from '../answer.ts';
-import { sha256Hex } from '../sigv4.ts';
+import { bytesOf, type Chunks, joined } from '../chunks.ts';
 import { crc32Base64, crc32cBase64, crc64NvmeBase64 } from './crc.ts';
 
 const incomplete = (message: string): Refusal => new Refusal('IncompleteBody', message);
 
 export interface Unwrapped {
-  readonly body: Buffer;
+  readonly body: Chunks;
   readonly trailers: Readonly<Record<string, string>>;
 }
 
@@ -44,16 +44,26 @@ export const decodeChunked = (wire: Buffer): Unwrapped => {
     const colon = text.indexOf(':');
     if (colon > 0) trailers[text.slice(0, colon).trim().toLowerCase()] = text.slice(colon + 1).trim();
   }
-  return { body: chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks), trailers };
+  return { body: chunks, trailers };
 };
 
-const digestOf = (algorithm: 'md5' | 'sha1' | 'sha256') => (body: Buffer) =>
-  createHash(algorithm).update(body).digest('base64');
+/** The digest of a body in pieces. */
+export const digest = (
+  algorithm: 'md5' | 'sha1' | 'sha256',
+  body: Chunks,
+  encoding: 'hex' | 'base64',
+): string => {
+  const hash = createHash(algorithm);
+  for (const chunk of body) hash.update(chunk);
+  return hash.digest(encoding);
+};
 
-const checksums: Readonly<Record<string, (body: Buffer) => string>> = {
-  'x-amz-checksum-crc32': crc32Base64,
-  'x-amz-checksum-crc32c': crc32cBase64,
-  'x-amz-checksum-crc64nvme': crc64NvmeBase64,
+const digestOf = (algorithm: 'sha1' | 'sha256') => (body: Chunks) => digest(algorithm, body, 'base64');
+
+const checksums: Readonly<Record<string, (body: Chunks) => string>> = {
+  'x-amz-checksum-crc32': (body) => crc32Base64(joined(body)),
+  'x-amz-checksum-crc32c': (body) => crc32cBase64(joined(body)),
+  'x-amz-checksum-crc64nvme': (body) => crc64NvmeBase64(joined(body)),
   'x-amz-checksum-sha1': digestOf('sha1'),
   'x-amz-checksum-sha256': digestOf('sha256'),
 };
@@ -61,33 +71,36 @@ const checksums: Readonly<Record<string, (body: Buffer) => string>> = {
 const notChecksums = new Set(['x-amz-checksum-algorithm', 'x-amz-checksum-mode', 'x-amz-checksum-type']);
 
 export interface CheckedBody {
-  readonly body: Buffer;
+  readonly body: Chunks;
+  /** MD5 as hex, which is the ETag. */
+  readonly md5: string;
   /** The `x-amz-checksum-*` headers that were sent and hold. */
   readonly checksums: Readonly<Record<string, string>>;
 }
 
 /** Unwraps aws-chunked and verifies every digest that the client sent. Throws the Refusals that S3 answers. */
-export const checkBody = (headers: IncomingHttpHeaders, wire: Buffer): CheckedBody => {
+export const checkBody = (headers: IncomingHttpHeaders, wire: Chunks): CheckedBody => {
   const payload = headerOf(headers, 'x-amz-content-sha256') ?? '';
   const streaming = payload.startsWith('STREAMING-');
-  const { body, trailers } = streaming ? decodeChunked(wire) : { body: wire, trailers: {} };
+  const { body, trailers } = streaming ? decodeChunked(joined(wire)) : { body: wire, trailers: {} };
   if (streaming) {
     const length = headerOf(headers, 'x-amz-decoded-content-length');
     if (length === undefined)
       throw new Refusal('MissingContentLength', 'x-amz-decoded-content-length is needed.', 411);
-    if (Number(length) !== body.length)
+    if (Number(length) !== bytesOf(body))
       throw incomplete('The body has not the number of bytes of x-amz-decoded-content-length.');
-  } else if (payload !== 'UNSIGNED-PAYLOAD' && payload !== sha256Hex(body))
+  } else if (payload !== 'UNSIGNED-PAYLOAD' && payload !== digest('sha256', body, 'hex'))
     throw new Refusal(
       'XAmzContentSHA256Mismatch',
       "The provided 'x-amz-content-sha256' header does not match what was computed.",
     );
 
-  const md5 = headerOf(headers, 'content-md5');
-  if (md5 !== undefined) {
-    if (Buffer.from(md5, 'base64').length !== 16)
+  const md5 = digest('md5', body, 'hex');
+  const sentMd5 = headerOf(headers, 'content-md5');
+  if (sentMd5 !== undefined) {
+    if (Buffer.from(sentMd5, 'base64').length !== 16)
       throw new Refusal('InvalidDigest', 'The Content-MD5 you specified was invalid.');
-    if (digestOf('md5')(body) !== md5)
+    if (Buffer.from(sentMd5, 'base64').toString('hex') !== md5)
       throw new Refusal('BadDigest', 'The Content-MD5 you specified did not match what we received.');
   }
 
@@ -104,5 +117,5 @@ export const checkBody = (headers: IncomingHttpHeaders, wire: Buffer): CheckedBo
   const promised = headerOf(headers, 'x-amz-trailer');
   if (promised?.startsWith('x-amz-checksum-') && !(promised in found))
     throw new Refusal('MalformedTrailerError', `The trailer ${promised} is missing.`);
-  return { body, checksums: found };
+  return { body, md5, checksums: found };
 };

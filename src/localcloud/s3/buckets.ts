@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Clock } from '../../clock.ts';
 import { Refusal } from '../answer.ts';
@@ -25,6 +25,7 @@ export interface Buckets {
   setDocument(bucket: Bucket, kind: string, document: string | undefined): void;
   replay(entry: Entry): void;
   snapshot(): Iterable<Entry>;
+  close(): void;
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
@@ -33,22 +34,20 @@ const isBucketName = (name: string): boolean =>
   !name.includes('..') &&
   !/^\d+\.\d+\.\d+\.\d+$/.test(name);
 
-/** Buckets are in the journal, objects in files below `folder`. */
+/** Buckets are in the journal, objects in segments below `folder`. */
 export const createBuckets = (options: {
   readonly clock: Clock;
   readonly journal: () => Journal;
   readonly folder: string;
 }): Buckets => {
   const buckets = new Map<string, Bucket>();
-  const temporary = path.join(options.folder, 'unfinished');
-  mkdirSync(temporary, { recursive: true, mode: 0o700 });
-  for (const leftover of readdirSync(temporary)) rmSync(path.join(temporary, leftover), { force: true });
+  const folderOf = (name: string): string => path.join(options.folder, 'buckets', name);
 
   const add = (name: string, createdMs: number): Bucket => {
     const bucket: Bucket = {
       name,
       createdMs,
-      objects: openObjectStore(path.join(options.folder, 'buckets', name), temporary),
+      objects: openObjectStore({ folder: folderOf(name) }),
       documents: new Map(),
     };
     buckets.set(name, bucket);
@@ -72,6 +71,8 @@ export const createBuckets = (options: {
       if (present) return present;
       if (!isBucketName(name)) throw new Refusal('InvalidBucketName', 'The specified bucket is not valid.');
       const createdMs = options.clock.wallMs();
+      // SIGKILL may have come between a removal's entry and the deletion of its folder.
+      rmSync(folderOf(name), { recursive: true, force: true });
       options.journal().append({ t: 's3.create', bucket: name, createdMs });
       return add(name, createdMs);
     },
@@ -93,8 +94,10 @@ export const createBuckets = (options: {
       const name = entry['bucket'] as string;
       const bucket = buckets.get(name);
       if (entry.t === 's3.create') add(name, entry['createdMs'] as number);
-      else if (entry.t === 's3.remove') buckets.delete(name);
-      else if (entry.t === 's3.document' && bucket)
+      else if (entry.t === 's3.remove') {
+        bucket?.objects.close();
+        buckets.delete(name);
+      } else if (entry.t === 's3.document' && bucket)
         keep(bucket, entry['kind'] as string, entry['document'] as string | undefined);
     },
     snapshot: function* () {
@@ -103,6 +106,9 @@ export const createBuckets = (options: {
         for (const [kind, document] of bucket.documents)
           yield { t: 's3.document', bucket: bucket.name, kind, document };
       }
+    },
+    close: () => {
+      for (const { objects } of buckets.values()) objects.close();
     },
   };
 };

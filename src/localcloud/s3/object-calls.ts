@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { type Answer, type Call, headerOf, Refusal } from '../answer.ts';
+import { bytesOf, sliced } from '../chunks.ts';
 import { xmlDocument } from '../xml.ts';
 import { checkBody } from './body.ts';
 import type { Bucket } from './buckets.ts';
@@ -18,8 +18,6 @@ export interface ObjectCallOptions {
   /** Whether the caller may list the bucket: to others a missing key is AccessDenied. */
   readonly mayList: (bucket: Bucket) => boolean;
 }
-
-const md5Hex = (body: Buffer): string => createHash('md5').update(body).digest('hex');
 
 /** S3 shows whole seconds in headers; kept so that HEAD, GET and lists agree. */
 const wholeSeconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
@@ -61,14 +59,13 @@ export const createObjectCalls = ({ clock, bucketNamed, mayList }: ObjectCallOpt
 
   const put = (bucket: Bucket, key: string, call: Call): Answer => {
     const headers = readStoredHeaders(call);
-    const { body, checksums } = checkBody(call.headers, call.body);
+    const { body, md5: etag, checksums } = checkBody(call.headers, call.chunks);
     // From here to the end nothing waits: of two simultaneous conditional puts exactly one finds the key free.
     checkWriteConditions(call.headers, bucket.objects.get(key));
-    const etag = md5Hex(body);
     bucket.objects.put(
       {
         key,
-        bytes: body.length,
+        bytes: bytesOf(body),
         etag,
         modifiedMs: wholeSeconds(clock.wallMs()),
         headers: { ...headers, ...checksums },
@@ -101,7 +98,7 @@ export const createObjectCalls = ({ clock, bucketNamed, mayList }: ObjectCallOpt
     const checksums = Object.entries(info.headers).filter(([name]) => name.startsWith('x-amz-checksum-'));
     const modifiedMs = wholeSeconds(clock.wallMs());
     const headers = directive === 'COPY' ? info.headers : { ...own, ...Object.fromEntries(checksums) };
-    const body = sourceBucket.objects.read(from.key) ?? Buffer.alloc(0);
+    const body = sourceBucket.objects.read(from.key) ?? [];
     bucket.objects.put({ key, bytes: info.bytes, etag: info.etag, modifiedMs, headers }, body);
     return {
       status: 200,
@@ -126,12 +123,8 @@ export const createObjectCalls = ({ clock, bucketNamed, mayList }: ObjectCallOpt
     const status = range ? 206 : 200;
     const bytes = range ? range.last + 1 - range.first : info.bytes;
     if (call.method === 'HEAD') return { status, headers: { ...headers, 'content-length': bytes }, body: '' };
-    const body = bucket.objects.read(key) ?? '';
-    return {
-      status,
-      headers,
-      body: range && Buffer.isBuffer(body) ? body.subarray(range.first, range.last + 1) : body,
-    };
+    const body = bucket.objects.read(key) ?? [];
+    return { status, headers, body: range ? sliced(body, range.first, range.last + 1) : body };
   };
 
   return {

@@ -1,20 +1,8 @@
-import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  unlinkSync,
-  writeSync,
-  writevSync,
-} from 'node:fs';
-import path from 'node:path';
+import { rmSync } from 'node:fs';
+import { bytesOf, type Chunks } from '../chunks.ts';
 import { compareUtf8 } from './order.ts';
 import { createRecentBodies } from './recent.ts';
+import { openSegments, type Place } from './segments.ts';
 
 /** What is known of an object without its body. */
 export interface ObjectInfo {
@@ -28,139 +16,133 @@ export interface ObjectInfo {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-interface Stored {
-  readonly info: ObjectInfo;
-  /** Where the body starts in the file. */
-  readonly offset: number;
+/** The record of a deletion, without a body. */
+interface Tombstone {
+  readonly gone: string;
+  readonly bytes: 0;
 }
 
-/** The objects of one bucket: an index in memory, one file for each object. */
+interface Stored {
+  readonly info: ObjectInfo;
+  readonly place: Place;
+}
+
+/** The objects of one bucket: an index in memory, the bodies in segments. */
 export interface ObjectStore {
   get(key: string): ObjectInfo | undefined;
   /** The body; undefined when there is no such object. */
-  read(key: string): Buffer | undefined;
-  /** On disk when it returns: written beside its place, then renamed over it. */
-  put(info: ObjectInfo, body: Buffer): void;
+  read(key: string): Chunks | undefined;
+  /** On disk when it returns. Throws, with nothing changed, when the disk refuses. */
+  put(info: ObjectInfo, body: Chunks): void;
   remove(key: string): void;
   readonly size: () => number;
   /** Keys in the order of S3: by UTF-8 bytes. */
   keys(): readonly string[];
+  close(): void;
   /** Deletes the folder. */
   destroy(): void;
 }
 
+export interface ObjectStoreOptions {
+  readonly folder: string;
+  /** Deletes the oldest segments once all together have this many bytes and more than half of them are of no use. */
+  readonly cleanBytes?: number;
+  readonly segmentBytes?: number;
+}
+
 /** For each bucket: some hundred photographs, more than are ever between their writer and their reader. */
 const recentBytes = 16 * 1024 * 1024;
-const headerLimit = 64 * 1024;
 
-/** Keys are arbitrary; the file's name is a hash, so that no key can leave the folder, clash with another or be too long. */
-const fileOf = (folder: string, key: string): { readonly shard: string; readonly file: string } => {
-  const name = createHash('sha256').update(key).digest('hex');
-  const shard = path.join(folder, name.slice(0, 2));
-  return { shard, file: path.join(shard, name.slice(2)) };
-};
-
-/** The header line of an object file; undefined when the file is not whole. */
-const readHeader = (file: string): Stored | undefined => {
-  const fd = openSync(file, 'r');
-  try {
-    const { size } = fstatSync(fd);
-    let buffer = Buffer.allocUnsafe(1024);
-    let filled = readSync(fd, buffer, 0, buffer.length, 0);
-    let end = buffer.subarray(0, filled).indexOf(10);
-    if (end < 0 && filled === buffer.length) {
-      buffer = Buffer.allocUnsafe(headerLimit);
-      filled = readSync(fd, buffer, 0, buffer.length, 0);
-      end = buffer.subarray(0, filled).indexOf(10);
-    }
-    if (end < 0) return undefined;
-    const info = JSON.parse(buffer.toString('utf8', 0, end)) as ObjectInfo;
-    return size === end + 1 + info.bytes ? { info, offset: end + 1 } : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    closeSync(fd);
-  }
-};
-
-/**
- * @param folder made if absent; its index is rebuilt from the header lines, without reading bodies
- * @param temporary a folder on the same file system for files that are not whole yet
- */
-export const openObjectStore = (folder: string, temporary: string): ObjectStore => {
+/** The index is rebuilt from the header lines, without reading bodies. */
+export const openObjectStore = (options: ObjectStoreOptions): ObjectStore => {
+  const { folder, cleanBytes = 64 * 1024 * 1024, segmentBytes = 16 * 1024 * 1024 } = options;
   const index = new Map<string, Stored>();
-  const shards = new Set<string>();
   const recent = createRecentBodies(recentBytes);
   let sorted: readonly string[] | undefined;
-  let written = 0;
+  let liveBytes = 0;
+  let isClosed = false;
+  let isCleaningDue = false;
 
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (const shard of readdirSync(folder)) {
-    const shardFolder = path.join(folder, shard);
-    shards.add(shardFolder);
-    for (const name of readdirSync(shardFolder)) {
-      const stored = readHeader(path.join(shardFolder, name));
-      if (stored && fileOf(folder, stored.info.key).file === path.join(shardFolder, name))
-        index.set(stored.info.key, stored);
-    }
-  }
+  const forget = (key: string): void => {
+    liveBytes -= index.get(key)?.place.recordBytes ?? 0;
+    index.delete(key);
+  };
+  const note = (info: ObjectInfo, place: Place): void => {
+    liveBytes += place.recordBytes - (index.get(info.key)?.place.recordBytes ?? 0);
+    index.set(info.key, { info, place });
+  };
+
+  const segments = openSegments<ObjectInfo | Tombstone>({
+    folder,
+    segmentBytes,
+    replay: (header, place) => {
+      if ('gone' in header) forget(header.gone);
+      else note(header, place);
+    },
+  });
+
+  const isWasteful = (): boolean => {
+    const totalBytes = segments.all.reduce((sum, { bytes }) => sum + bytes, 0);
+    return segments.all.length > 1 && totalBytes > cleanBytes && totalBytes > 2 * liveBytes;
+  };
+
+  /**
+   * Writes what is still of use of the oldest segment to the end, and deletes it. Always the oldest: its tombstones are about
+   * nothing that is left, and nothing that it overrode can come back.
+   */
+  const cleanOldest = (): void => {
+    const [oldest] = segments.all;
+    if (!oldest) return;
+    segments.scan(oldest, (header, place) => {
+      if ('gone' in header) return;
+      const stored = index.get(header.key);
+      if (stored?.place.segment !== oldest || stored.place.offset !== place.offset) return;
+      note(header, segments.append(header, [segments.read(place, header.bytes)]));
+    });
+    segments.dropOldest();
+  };
+
+  const cleanLater = (): void => {
+    if (isCleaningDue || !isWasteful()) return;
+    isCleaningDue = true;
+    // One segment at a time, so that requests come in between.
+    setImmediate(() => {
+      isCleaningDue = false;
+      if (isClosed) return;
+      cleanOldest();
+      cleanLater();
+    });
+  };
+
+  const close = (): void => {
+    isClosed = true;
+    segments.close();
+  };
 
   return {
     get: (key) => index.get(key)?.info,
 
     read: (key) => {
       const stored = index.get(key);
-      if (!stored) return undefined;
-      const kept = recent.get(key);
-      if (kept) return kept;
-      const body = Buffer.allocUnsafe(stored.info.bytes);
-      const fd = openSync(fileOf(folder, key).file, 'r');
-      try {
-        for (let done = 0; done < body.length; ) {
-          const got = readSync(fd, body, done, body.length - done, stored.offset + done);
-          if (got === 0) throw new Error(`the file of object ${key} is shorter than it was written`);
-          done += got;
-        }
-      } finally {
-        closeSync(fd);
-      }
-      return body;
+      return stored && (recent.get(key) ?? [segments.read(stored.place, stored.info.bytes)]);
     },
 
     put: (info, body) => {
-      const header = Buffer.from(`${JSON.stringify(info)}\n`);
-      const { shard, file } = fileOf(folder, info.key);
-      if (!shards.has(shard)) {
-        mkdirSync(shard, { recursive: true, mode: 0o700 });
-        shards.add(shard);
-      }
-      const unfinished = path.join(temporary, `${process.pid}-${written++}`);
-      const fd = openSync(unfinished, 'wx', 0o600);
-      try {
-        try {
-          const wanted = header.length + body.length;
-          let done = writevSync(fd, [header, body]);
-          const whole = done < wanted ? Buffer.concat([header, body]) : undefined;
-          while (whole && done < wanted) done += writeSync(fd, whole, done);
-        } finally {
-          closeSync(fd);
-        }
-        renameSync(unfinished, file);
-      } catch (error) {
-        rmSync(unfinished, { force: true });
-        throw error;
-      }
-      if (!index.has(info.key)) sorted = undefined;
-      index.set(info.key, { info, offset: header.length });
-      recent.keep(info.key, body);
+      const place = segments.append(info, body);
+      const isOverwrite = index.has(info.key);
+      if (!isOverwrite) sorted = undefined;
+      note(info, place);
+      recent.keep(info.key, body, bytesOf(body));
+      if (isOverwrite) cleanLater();
     },
 
     remove: (key) => {
       if (!index.has(key)) return;
-      unlinkSync(fileOf(folder, key).file);
-      index.delete(key);
+      segments.append({ gone: key, bytes: 0 }, []);
+      forget(key);
       recent.drop(key);
       sorted = undefined;
+      cleanLater();
     },
 
     size: () => index.size,
@@ -168,6 +150,10 @@ export const openObjectStore = (folder: string, temporary: string): ObjectStore 
       sorted ??= [...index.keys()].sort(compareUtf8);
       return sorted;
     },
-    destroy: () => rmSync(folder, { recursive: true, force: true }),
+    close,
+    destroy: () => {
+      close();
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
 };
