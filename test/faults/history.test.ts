@@ -34,7 +34,14 @@ const goodHistory = fc
     const stored = rows.flatMap(({ label, end }, index): Stored[] =>
       end === 'refused' || end === 'broken'
         ? []
-        : [{ id: `id-${index}`, sha256: `sha-${index}`, answer: labelled(label), seenAtMs: 100_000 + index }],
+        : [
+            {
+              id: `id-${index}`,
+              sha256: `sha-${index}`,
+              answer: labelled(label),
+              storedAtMs: 100_000 + index,
+            },
+          ],
     );
     return { operations, stored, faultsEndedAtMs: undefined };
   });
@@ -96,7 +103,7 @@ describe('the checker', () => {
 
   test('sees a result that nobody asked for', () => {
     check(goodHistory, (history) => {
-      const stray: Stored = { id: 'stray', sha256: 'other', answer: labelled('tabby'), seenAtMs: 0 };
+      const stray: Stored = { id: 'stray', sha256: 'other', answer: labelled('tabby'), storedAtMs: 0 };
       expect(judge({ ...history, stored: [...history.stored, stray] }).unexpected).toEqual(['stray']);
     });
   });

@@ -33,8 +33,8 @@ export interface Stored {
   /** Of the image that is stored under this id; undefined when there is none. */
   readonly sha256: string | undefined;
   readonly answer: Answer;
-  /** When it was first seen. */
-  readonly seenAtMs: number;
+  /** By the store's own date. */
+  readonly storedAtMs: number;
 }
 
 export interface History {
@@ -119,7 +119,7 @@ export const judge = ({ operations, stored, faultsEndedAtMs }: History): Judgeme
       else late++;
     } else if (result !== undefined) recovered++;
     if (result === undefined) continue;
-    if (end.kind !== 'ok' && early) doneAtMs.push(result.seenAtMs);
+    if (end.kind !== 'ok' && early) doneAtMs.push(result.storedAtMs);
     if (result.answer.kind === 'expired') expired.add(name);
     else if (!isSame(result.answer, expected)) wrong.add(name);
   }

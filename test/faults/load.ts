@@ -35,7 +35,7 @@ const refusedPauseMs = 200;
 const answerOf = (status: number, body: string): Answer | undefined => {
   if (status === 200) return { kind: 'label', label: (JSON.parse(body) as { readonly label: string }).label };
   if (status === 504) return body.includes('"Expired"') ? { kind: 'expired' } : undefined;
-  return [413, 415, 422, 500].includes(status) ? { kind: 'failed' } : undefined;
+  return [400, 413, 415, 422, 500].includes(status) ? { kind: 'failed' } : undefined;
 };
 
 const endOf = (status: number, body: string): End => {

@@ -27,23 +27,17 @@ const inParallel = async <T, R>(items: readonly T[], act: (item: T) => Promise<R
   return results;
 };
 
-/**
- * Waits until the cluster has nothing left to do (or a minute has passed), and reads what it stored.
- * @param before results that were in the store before the history began
- */
+/** Waits until the cluster has nothing left to do (or a minute has passed), and reads what it stored. */
 export const settle = async (
   lab: Lab,
   operations: readonly Operation[],
   faultsEndedAtMs: number | undefined,
-  before: ReadonlySet<string> = new Set(),
 ): Promise<History> => {
   const { s3, names } = lab.cluster;
-  const seenAtMs = new Map<string, number>();
+  const storedAtMs = new Map<string, number>();
   const look = async () => {
-    for (const { key } of await s3.list(names.outputBucket, 'results/')) {
-      const id = path.basename(key, '.json');
-      if (!before.has(id) && !seenAtMs.has(id)) seenAtMs.set(id, performance.now());
-    }
+    for (const { key, lastModifiedMs } of await s3.list(names.outputBucket, 'results/'))
+      storedAtMs.set(path.basename(key, '.json'), lastModifiedMs - performance.timeOrigin);
   };
   const deadlineMs = performance.now() + lostAfterMs;
   for (let emptySinceMs: number | undefined; performance.now() < deadlineMs; await delay(100)) {
@@ -56,13 +50,14 @@ export const settle = async (
   }
   await look();
   const known = new Map(operations.flatMap(({ id, sha256 }) => (id === undefined ? [] : [[id, sha256]])));
-  const stored = await inParallel([...seenAtMs], async ([id, seen]): Promise<Stored[]> => {
+  const stored = await inParallel([...storedAtMs], async ([id, atMs]): Promise<Stored[]> => {
     const decoded = decodeResult((await s3.get(names.outputBucket, `results/${id}.json`))?.toString() ?? '');
-    if (decoded.kind !== 'ok') return [{ id, sha256: undefined, answer: { kind: 'failed' }, seenAtMs: seen }];
+    if (decoded.kind !== 'ok')
+      return [{ id, sha256: undefined, answer: { kind: 'failed' }, storedAtMs: atMs }];
     // Of an operation whose answer never arrived only the image tells which it was.
     const image = known.has(id) ? undefined : await s3.get(names.inputBucket, imageKey(id));
     const sha256 = known.get(id) ?? (image && sha256Of(image));
-    return [{ id, sha256, answer: answerOf(decoded.value), seenAtMs: seen }];
+    return [{ id, sha256, answer: answerOf(decoded.value), storedAtMs: atMs }];
   });
   return { operations, stored: stored.flat(), faultsEndedAtMs };
 };

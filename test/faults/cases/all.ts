@@ -1,5 +1,8 @@
 import type { FaultTest } from '../trial.ts';
 import { cloudTests } from './cloud.ts';
+import { imageTests } from './images.ts';
+import { machineTests } from './machine.ts';
+import { messageTests } from './messages.ts';
 import { stepTests } from './steps.ts';
 import { webTests } from './web.ts';
 import { workerTests } from './workers.ts';
@@ -10,4 +13,7 @@ export const faultTests: readonly FaultTest[] = [
   ...stepTests,
   ...webTests,
   ...cloudTests,
+  ...imageTests,
+  ...messageTests,
+  ...machineTests,
 ].sort((a, b) => Number(a.name.slice(1)) - Number(b.name.slice(1)));

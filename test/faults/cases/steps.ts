@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Operation } from '../history.ts';
 import { type Lab, urlOf } from '../lab.ts';
 import { startLoad } from '../load.ts';
+import type { Part } from '../parts.ts';
 import { type Answered, type Call, openTap, type Tap } from '../tap.ts';
-import { atMost, conclude, deadLetters, equals, type FaultTest } from '../trial.ts';
+import { atMost, conclude, deadLetters, equals, type FaultTest, type Trial } from '../trial.ts';
 
 /** A moment in a job at which its worker dies. */
 interface Step {
@@ -37,10 +39,35 @@ const steps: readonly Step[] = [
   { name: 'deleted', at: ({ operation }) => operation.startsWith('sqs:DeleteMessage') },
 ];
 
-/** Starts a worker that dies at the `nth` time that it comes to a step. Resolves when it is dead. */
-const dieAt = async (lab: Lab, tap: Tap, step: Step, nth: number): Promise<void> => {
+/** A worker that gets no message until it is let go. */
+interface Successor {
+  readonly worker: Part;
+  readonly tap: Tap;
+}
+
+const nothingYet: Answered = {
+  status: 200,
+  headers: { 'content-type': 'application/x-amz-json-1.0' },
+  body: Buffer.from('{}'),
+};
+const holdMs = 100;
+
+/** The next worker is started while the one before is still at work: starting takes longer than all else in this test. */
+const prepare = async (trial: Trial, lab: Lab): Promise<Successor> => {
+  const tap = await openTap(lab.endpoint, {
+    onCall: async ({ operation }) => {
+      if (operation !== 'sqs:ReceiveMessage') return undefined;
+      await delay(holdMs);
+      return nothingYet;
+    },
+  });
+  trial.atEnd(tap.close);
+  return { worker: await lab.startWorker({ via: tap }), tap };
+};
+
+/** Lets a worker go until it comes to a step for the `nth` time. Resolves when it is dead. */
+const dieAt = async ({ worker, tap }: Successor, step: Step, nth: number): Promise<void> => {
   let seen = 0;
-  const worker = lab.launchWorker({ via: tap });
   tap.hook({
     onAnswer: async (call, answered) => {
       if (!step.at(call, answered) || ++seen !== nth) return undefined;
@@ -52,12 +79,13 @@ const dieAt = async (lab: Lab, tap: Tap, step: Step, nth: number): Promise<void>
       return undefined;
     },
   });
+  const over = new AbortController();
   await Promise.race([
     worker.ended,
-    delay(60_000).then(() => {
+    delay(60_000, undefined, { signal: over.signal }).then(() => {
       throw new Error(`the worker did not come to "${step.name}"`);
     }),
-  ]);
+  ]).finally(() => over.abort());
 };
 
 const crashAtEachStep: FaultTest = {
@@ -65,40 +93,52 @@ const crashAtEachStep: FaultTest = {
   title: 'SIGKILL of the worker at each of its 7 steps',
   run: async (trial) => {
     const lab = await trial.lab({ visibilitySeconds: 3 });
-    const tap = await openTap(lab.endpoint);
-    trial.atEnd(tap.close);
-    const url = await urlOf(await lab.startWeb());
+    const taps: Tap[] = [];
+    const next = async () => {
+      const successor = await prepare(trial, lab);
+      taps.push(successor.tap);
+      return successor;
+    };
+    const web = await lab.startWeb();
+    const url = await urlOf(web);
     const jobs = trial.pick(6, 100);
-    let startedAt = 0;
-    const load = startLoad({
-      urls: () => [url],
-      photos: trial.photos,
-      count: jobs * steps.length,
-      // One step's jobs at a time.
-      concurrency: jobs,
-    });
+    const operations: Operation[] = [];
     let lastDeathAtMs = 0;
+    let victim = await next();
     for (const step of steps) {
-      if (step.redelivered) await dieAt(lab, tap, received, 1);
-      // Jobs before the fatal one may be done by then, not all of them.
-      await dieAt(lab, tap, step, 1 + trial.random.below(step.redelivered ? 1 : trial.pick(1, 4)));
+      const load = startLoad({ urls: () => [url], photos: trial.photos, count: jobs, concurrency: 16 });
+      const succeeding = next();
+      if (step.redelivered) {
+        const first = await succeeding;
+        const second = next();
+        await dieAt(victim, received, 1);
+        await dieAt(first, step, 1);
+        victim = await second;
+      } else {
+        // Jobs before the fatal one may be done by then, not all of them.
+        await dieAt(victim, step, 1 + trial.random.below(trial.pick(1, 4)));
+        victim = await succeeding;
+      }
       lastDeathAtMs = performance.now();
-      tap.hook({});
-      const worker = await lab.startWorker({ via: tap });
-      startedAt += jobs;
-      await load.reaches(startedAt);
-      worker.signal('SIGTERM');
-      await worker.ended;
+      victim.tap.hook({});
+      await load.done;
+      operations.push(...load.operations);
     }
-    // What was begun after the last step was counted.
-    await lab.startWorker({ via: tap });
-    await load.done;
-    const most = (counts: ReadonlyMap<string, number>, prefix: string) =>
-      Math.max(0, ...[...counts].filter(([key]) => key.startsWith(prefix)).map(([, count]) => count));
-    return conclude(lab, load.operations, lastDeathAtMs, async ({ acked }) => [
+    const sum = new Map<string, number>();
+    const add = (counts: ReadonlyMap<string, number>, prefix: string) => {
+      for (const [key, count] of counts)
+        if (key.startsWith(prefix)) sum.set(key, (sum.get(key) ?? 0) + count);
+    };
+    for (const { reads, writes } of taps) {
+      add(reads, 'images/');
+      add(writes, 'results/');
+    }
+    const most = (prefix: string) =>
+      Math.max(0, ...[...sum].filter(([key]) => key.startsWith(prefix)).map(([, count]) => count));
+    return conclude(lab, operations, lastDeathAtMs, async ({ acked }) => [
       equals('acked', acked, jobs * steps.length),
-      atMost('writes of one result', most(tap.writes, 'results/'), 1),
-      atMost('reads of one image', most(tap.reads, 'images/'), 2),
+      atMost('writes of one result', most('results/'), 1),
+      atMost('executions of one job', most('images/'), 2),
       equals('dead letters', await deadLetters(lab), 0),
     ]);
   },

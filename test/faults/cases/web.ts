@@ -57,18 +57,20 @@ const killWebs: FaultTest = {
     await startWeb();
     const other = urls.get(lab.webs().at(-1) as Part) ?? '';
     const ids = load.operations.flatMap(({ id, end }) => (id && end.kind === 'ok' ? [id] : []));
-    const startedAtMs = performance.now();
     let unreadable = 0;
-    for (const id of ids.slice(-lookedUp))
+    let longestMs = 0;
+    for (const id of ids.slice(-lookedUp)) {
+      const startedAtMs = performance.now();
       if ((await fetch(new URL(`/v1/results/${id}`, other))).status !== 200) unreadable++;
-    const readMs = performance.now() - startedAtMs;
+      longestMs = Math.max(longestMs, performance.now() - startedAtMs);
+    }
     const { sqs, names } = lab.cluster;
     const queues = async () => (await sqs.list(names.replyPrefix)).length;
     const swept = await becomesTrue(async () => (await queues()) === lab.webs().length, 10_000);
     return conclude(lab, load.operations, killedAtMs, async () => [
       atLeast('clients whose web process died', broken, 1),
       equals('answers unreadable at another web process', unreadable, 0),
-      atMost('ms to read all of them', readMs, 5_000),
+      atMost('ms to read one, at most', longestMs, 5_000),
       isTrue(`only living web processes have a reply queue (${await queues()})`, swept),
     ]);
   },

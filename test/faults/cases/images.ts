@@ -1,0 +1,217 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { packageRoot } from '../../../src/package.ts';
+import { makeBombs } from '../bombs.ts';
+import { type Operation, percentile } from '../history.ts';
+import { type Lab, urlOf } from '../lab.ts';
+import { startLoad } from '../load.ts';
+import { cpuSeconds, residentMb } from '../memory.ts';
+import { mutate } from '../mutate.ts';
+import type { Part } from '../parts.ts';
+import { type Photo, readFolder, truncated, withComment } from '../photos.ts';
+import {
+  atMost,
+  type Check,
+  conclude,
+  deadLetters,
+  equals,
+  type FaultTest,
+  isTrue,
+  type Trial,
+} from '../trial.ts';
+
+const marker = 'poison for a test';
+
+/** No image that we know of crashes the classifier, so a build for this test has one that does. */
+const poisonable = [
+  {
+    file: 'src/model/classifier.js',
+    find: 'const start = performance.now();',
+    replace: `if (Buffer.from(job.bytes).includes('${marker}')) process.kill(process.pid, 'SIGSEGV'); const start = performance.now();`,
+  },
+] as const;
+
+const timesInLogs = (lab: Lab, text: string): number =>
+  lab.everStarted().reduce((sum, part) => sum + part.log().split(text).length - 1, 0);
+
+const rate = (operations: readonly Operation[]): number => {
+  const ends = operations.map(({ end }) => end.atMs);
+  const starts = operations.map(({ invokedAtMs }) => invokedAtMs);
+  return operations.length / ((Math.max(...ends) - Math.min(...starts)) / 1_000);
+};
+
+const poison: FaultTest = {
+  name: 'F6',
+  title: 'images that crash the classifier, among good ones',
+  run: async (trial) => {
+    const lab = await trial.lab({ visibilitySeconds: 10 });
+    const product = await trial.mutated(poisonable);
+    const [web, worker] = await Promise.all([
+      lab.startWeb(),
+      lab.startWorker({ product, args: ['--classifiers', '2'] }),
+    ]);
+    const url = await urlOf(web);
+    const [poisons, count] = trial.pick([3, 150], [10, 1_000]);
+    const every = Math.floor(count / poisons);
+    const isPoison = (index: number) => index % every === every - 1 && index < poisons * every;
+    const bytesOf = (photo: Photo, index: number) =>
+      withComment(photo.bytes, `operation ${index}${isPoison(index) ? ` ${marker}` : ''}`);
+    const load = (which: typeof bytesOf, photos: readonly Photo[]) =>
+      startLoad({ urls: () => [url], photos, count, concurrency: 16, bytesOf: which });
+    // One photograph an operation, so that each poisoned one is expected to fail.
+    const photos = Array.from({ length: count }, (_, index): Photo => {
+      const photo = trial.photos[index % trial.photos.length];
+      if (photo === undefined) throw new Error('there are no photographs');
+      return isPoison(index) ? { ...photo, expected: { kind: 'failed' } } : photo;
+    });
+    const calm = load((photo, index) => withComment(photo.bytes, `calm ${index}`), trial.photos);
+    await calm.done;
+    const troubled = load(bytesOf, photos);
+    await troubled.done;
+    const good = troubled.operations.filter(({ expected }) => expected.kind === 'label');
+    const loss = 1 - rate(good) / rate(calm.operations);
+    const operations = [...calm.operations, ...troubled.operations];
+    return conclude(lab, operations, performance.now(), async () => [
+      equals('dead letters', await deadLetters(lab), poisons),
+      equals('good images answered', good.filter(({ end }) => end.kind === 'ok').length, count - poisons),
+      // Of a short run a large part is the last poisoned image's three tries.
+      atMost('throughput lost', loss, trial.pick(0.6, 0.25)),
+      isTrue('the worker goes on', worker.isRunning()),
+    ]);
+  },
+};
+
+const undecodable: FaultTest = {
+  name: 'F7',
+  title: 'uploads that look like photographs and are none',
+  run: async (trial) => {
+    const lab = await trial.lab({ visibilitySeconds: 10 });
+    const [web, worker] = await Promise.all([lab.startWeb(), lab.startWorker()]);
+    const url = await urlOf(web);
+    const count = trial.pick(60, 500);
+    const load = startLoad({
+      urls: () => [url],
+      photos: trial.photos.map((photo) => ({ ...photo, expected: { kind: 'failed' } })),
+      count,
+      concurrency: 8,
+      bytesOf: (photo, index) => withComment(truncated(photo.bytes), `operation ${index}`),
+    });
+    await load.done;
+    return conclude(lab, load.operations, undefined, async () => {
+      worker.signal('SIGTERM');
+      await worker.ended;
+      const [, totals = ''] = /stopped: (\{.*\})/.exec(worker.log()) ?? [];
+      return [
+        equals('answered as failed', load.operations.filter(({ end }) => end.kind === 'ok').length, count),
+        equals('dead letters', await deadLetters(lab), 0),
+        equals(
+          'deliveries',
+          totals,
+          JSON.stringify({ ok: 0, failed: count, expired: 0, deadLettered: 0, handedBack: 0, lost: 0 }),
+        ),
+      ];
+    });
+  },
+};
+
+/** What must hold of answers to files that nobody made a label for. */
+const answersTo = (
+  operations: readonly Operation[],
+  lab: Lab,
+  worker: Part,
+  classifiers: readonly number[],
+): Check[] => [
+  equals('without an answer', operations.filter(({ end }) => end.kind !== 'ok').length, 0),
+  equals('classifiers that crashed', timesInLogs(lab, 'a classifier failed on an image'), 0),
+  isTrue('classifiers are those of the start', classifiers.join() === worker.children().join()),
+];
+
+/** Posts files that have no known answer; whatever label a damaged photograph gets is right. */
+const postAll = async (trial: Trial, url: string, files: readonly Buffer[], concurrency: number) => {
+  const anything: Photo = { name: 'damaged', bytes: Buffer.alloc(0), expected: { kind: 'failed' } };
+  const load = startLoad({
+    urls: () => [url],
+    photos: [anything],
+    count: files.length,
+    concurrency,
+    bytesOf: (_photo, index) => files[index] ?? Buffer.alloc(0),
+  });
+  await load.done;
+  trial.say(`${files.length} files sent`);
+  return load.operations.map(
+    (operation): Operation =>
+      operation.end.kind === 'ok' ? { ...operation, expected: operation.end.answer } : operation,
+  );
+};
+
+const malformed: FaultTest = {
+  name: 'F23',
+  title: 'malformed images: a corpus, and photographs damaged at random',
+  run: async (trial) => {
+    const lab = await trial.lab({ visibilitySeconds: 10 });
+    const [web, worker] = await Promise.all([lab.startWeb(), lab.startWorker()]);
+    const url = await urlOf(web);
+    const classifiers = worker.children();
+    const corpusFolder = path.join(
+      process.env['IMGREC_TEST_DATA'] ?? path.join(packageRoot, '..', 'shared'),
+      'data',
+      'malformed',
+    );
+    const corpus = existsSync(corpusFolder) ? await readFolder(corpusFolder) : [];
+    if (corpus.length === 0) trial.say(`without the corpus: ${corpusFolder} is not there`);
+    const mutations = Array.from({ length: trial.pick(300, 10_000) }, () =>
+      mutate(trial.random.pick(trial.photos).bytes, trial.random),
+    );
+    const operations = await postAll(trial, url, [...corpus.map(({ bytes }) => bytes), ...mutations], 4);
+    const tookMs = operations.map(({ end, invokedAtMs }) => end.atMs - invokedAtMs);
+    const largestMb = Math.max(...[worker.pid, ...classifiers].map(residentMb));
+    // Equal files are equal operations; which of them a result belongs to does not matter.
+    return conclude(lab, operations, undefined, async () => [
+      ...answersTo(operations, lab, worker, classifiers),
+      atMost('longest answer, ms', Math.max(...tookMs), trial.pick(4_000, 2_000)),
+      atMost('resident MB of worker or classifier', largestMb, 300),
+      equals('dead letters', await deadLetters(lab), 0),
+    ]);
+  },
+};
+
+const bombs: FaultTest = {
+  name: 'F24',
+  title: 'small files that ask for much',
+  run: async (trial) => {
+    const lab = await trial.lab({ visibilitySeconds: 10 });
+    const [web, worker] = await Promise.all([lab.startWeb(), lab.startWorker()]);
+    const url = await urlOf(web);
+    const classifiers = worker.children();
+    const everything = () => [web.pid, worker.pid, ...worker.children()];
+    const sample = await readFile(path.join(trial.product.root, 'assets', 'samples', 'cat.jpg'));
+    // So that what is loaded once is not counted as a bomb's.
+    await postAll(trial, url, [...trial.photos.slice(0, 20).map(({ bytes }) => bytes), sample], 2);
+    const memoryMb = () => everything().reduce((sum, pid) => sum + residentMb(pid), 0);
+    const cpu = () => everything().reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+    const operations: Operation[] = [];
+    const checks: Check[] = [];
+    const beforeMb = memoryMb();
+    let peakMb = beforeMb;
+    const watch = setInterval(() => {
+      peakMb = Math.max(peakMb, memoryMb());
+    }, 20);
+    for (const { name, bytes } of makeBombs(sample)) {
+      const cpuBefore = cpu();
+      operations.push(...(await postAll(trial, url, [bytes], 1)));
+      checks.push(atMost(`CPU s of: ${name}`, cpu() - cpuBefore, 1));
+    }
+    clearInterval(watch);
+    const tookMs = operations.map(({ end, invokedAtMs }) => end.atMs - invokedAtMs);
+    return conclude(lab, operations, undefined, async () => [
+      ...answersTo(operations, lab, worker, classifiers),
+      ...checks,
+      atMost('slowest, ms', percentile(tookMs, 1), 5_000),
+      atMost('more resident MB at the peak', peakMb - beforeMb, 100),
+      equals('dead letters', await deadLetters(lab), 0),
+    ]);
+  },
+};
+
+export const imageTests: readonly FaultTest[] = [poison, undecodable, malformed, bombs];
