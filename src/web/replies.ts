@@ -34,8 +34,17 @@ export interface RepliesOptions {
 
 const pollWaitSeconds = 20;
 const receiveBatch = 10;
-const busyWaiters = 10;
-const busyPauseMs = 10;
+
+/** Up to so many clients, nothing waits for company; beyond, a millisecond for each client, since that is what the queue costs them anyway. */
+const quietWaiters = 8;
+const longestCompanyMs = 50;
+
+/**
+ * How long a message may wait so that one call takes several: nothing while few clients wait, and never long against the time
+ * that a client spends in the queue when many do.
+ */
+export const companyMs = (waiting: number): number =>
+  waiting <= quietWaiters ? 0 : Math.min(longestCompanyMs, waiting);
 
 /** A reply may be lost with its queue: whoever waits looks into the store himself, first after this long, then ever less often. */
 const firstLookMs = 5_000;
@@ -91,9 +100,9 @@ export const openReplies = async (options: RepliesOptions): Promise<Replies> => 
             log.debug({ error: messageOf(error) }, 'a reply could not be deleted');
           });
         }
-        // Where many wait, replies come in quick succession: a short pause lets one receive fetch several of them.
-        if (deliveries.length < receiveBatch && waiters.size > busyWaiters)
-          await clock.sleep(busyPauseMs, closing.signal);
+        // Replies come one by one: a pause lets one receive fetch several of them.
+        const pauseMs = deliveries.length < receiveBatch ? companyMs(waiters.size) : 0;
+        if (pauseMs > 0) await clock.sleep(pauseMs, closing.signal);
       } catch (error) {
         if (closing.signal.aborted) return;
         failures++;

@@ -13,7 +13,7 @@ import type { WebReport } from '../reports/reports.ts';
 import type { ReplyForm } from './answers.ts';
 import { createCounters } from './counters.ts';
 import { keepReporting, sweepReplyQueues, writeReport } from './heartbeat.ts';
-import { openReplies, type Replies } from './replies.ts';
+import { companyMs, openReplies, type Replies } from './replies.ts';
 import { createServer } from './server.ts';
 
 export interface ServeOptions {
@@ -34,10 +34,6 @@ export interface ServeOptions {
 
 /** Time to send what is left to say when the grace is over. */
 const lastWordsMs = 1_000;
-
-/** With more clients than this waiting, a request waits a little so that one call takes several to the queue. */
-const busyWaiters = 8;
-const busyLingerMs = 10;
 
 /** Replies are of no use after this long: whoever waited has been answered from S3 or has left. */
 const replyRetentionSeconds = 3_600;
@@ -101,7 +97,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   });
   const { webId } = replies;
   const { waiting } = replies;
-  const requests = sqs.sender(names.requests, () => (waiting() > busyWaiters ? busyLingerMs : 0));
+  const requests = sqs.sender(names.requests, () => companyMs(waiting()));
   const giveUp = new AbortController();
   // One listener a request that waits.
   setMaxListeners(0, giveUp.signal);

@@ -35,15 +35,15 @@ export interface WorkerOptions {
 }
 
 /**
- * Messages held at a time for each classifier: two in it (one running, one ahead) and as many being fetched or stored.
- * More would only age in this worker's hands.
+ * Messages held at a time for each classifier: two in it (one running, one ahead), two being fetched, two whose results are being
+ * stored and sent. More would only age in this worker's hands.
  */
-const heldPerClassifier = 4;
+const heldPerClassifier = 6;
 const admittedPerClassifier = 2;
 const receiveBatch = 10;
 
 /** With more jobs than classifiers, a reply waits a little so that one call takes several. */
-const busyLingerMs = 10;
+const busyLingerMs = 25;
 
 /** How often, at most, an empty receive is compared with the queue's own count. */
 const backlogLookMs = 30_000;
