@@ -1,13 +1,10 @@
 import { hostname } from 'node:os';
-import { connect } from '../src/aws/connection.ts';
-import { findInstanceMetadata } from '../src/aws/instance-metadata.ts';
+import type { Cluster } from '../src/aws/cluster.ts';
 import { systemClock } from '../src/clock.ts';
 import type { SettingKey } from '../src/config/settings.ts';
 import { loadConfiguredModel, modelSettings } from '../src/model/configured.ts';
 import { createClassifierPool } from '../src/model/pool.ts';
-import { runWorker } from '../src/worker/worker.ts';
 import type { Command } from './command.ts';
-import { serviceLog, waitForCluster } from './service.ts';
 
 export const workerSettings = [
   ...modelSettings,
@@ -20,6 +17,18 @@ export const workerSettings = [
   'pollWaitSeconds',
   'graceSeconds',
 ] as const satisfies SettingKey[];
+
+/** What needs the AWS SDK, which takes 0.2 s to load: not before the classifiers were started, which takes them as long. */
+const loadCloud = async () => {
+  const [{ connect }, { findInstanceMetadata }, { serviceLog, waitForCluster }, { runWorker }] =
+    await Promise.all([
+      import('../src/aws/connection.ts'),
+      import('../src/aws/instance-metadata.ts'),
+      import('./service.ts'),
+      import('../src/worker/worker.ts'),
+    ]);
+  return { connect, findInstanceMetadata, serviceLog, waitForCluster, runWorker };
+};
 
 export const worker: Command = {
   name: 'worker',
@@ -35,7 +44,6 @@ export const worker: Command = {
     },
   ],
   run: async (settings, { signal, ready, workingFolder, output, stderr, environment }) => {
-    const log = serviceLog(settings, { stderr });
     const model = await loadConfiguredModel(settings, workingFolder);
     const pool = createClassifierPool({
       model,
@@ -43,10 +51,15 @@ export const worker: Command = {
       jobTimeoutMs: settings.jobTimeoutSeconds * 1_000,
       limits: settings,
     });
-    const connection = connect(settings, workingFolder);
-    const cluster = await waitForCluster(connection, log, signal);
-    const metadata = connection.mayBeOnEc2 ? await findInstanceMetadata(environment, systemClock) : undefined;
+    let cluster: Cluster | undefined;
     try {
+      const { connect, findInstanceMetadata, serviceLog, waitForCluster, runWorker } = await loadCloud();
+      const log = serviceLog(settings, { stderr });
+      const connection = connect(settings, workingFolder);
+      cluster = await waitForCluster(connection, log, signal);
+      const metadata = connection.mayBeOnEc2
+        ? await findInstanceMetadata(environment, systemClock)
+        : undefined;
       if (cluster === undefined) return undefined;
       await pool.ready();
       ready(`classifying with ${model.name} in ${pool.size} processes`, {
