@@ -168,10 +168,10 @@ const runClient = () => {
 };
 
 /** User and system time of a process, milliseconds; the kernel counts in hundredths of a second. */
-const cpuMs = (pid) => {
+const cpuOf = (pid) => {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+  return { user: Number(fields[11]) * 10, system: Number(fields[12]) * 10 };
 };
 
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
@@ -201,22 +201,25 @@ const runBench = async () => {
       env: { ...process.env, BENCH_LOCALCLOUD: JSON.stringify({ cloud, lanes, bytes }) },
     });
     const round = async () => {
-      const before = cpuMs(cloudProcess.pid);
+      const before = cpuOf(cloudProcess.pid);
       const start = performance.now();
       client.send({ images });
       const [{ done, error }] = await once(client, 'message');
       if (error) throw new Error(error);
       const seconds = (performance.now() - start) / 1000;
-      return { cpu: (cpuMs(cloudProcess.pid) - before) / done, perSecond: done / seconds, done };
+      const after = cpuOf(cloudProcess.pid);
+      const user = (after.user - before.user) / done;
+      const system = (after.system - before.system) / done;
+      return { user, system, cpu: user + system, perSecond: done / seconds, done };
     };
     await round();
     const callsBefore = (await readCalls(cloud)).calls;
     const measured = [];
     for (let nth = 0; nth < rounds; nth++) {
       measured.push(await round());
-      const { cpu, perSecond } = measured.at(-1);
+      const { user, system, cpu, perSecond } = measured.at(-1);
       process.stderr.write(
-        `round ${nth + 1}: ${cpu.toFixed(2)} CPU ms an image, ${perSecond.toFixed(0)} images/s\n`,
+        `round ${nth + 1}: ${cpu.toFixed(2)} CPU ms an image (user ${user.toFixed(2)}, system ${system.toFixed(2)}), ${perSecond.toFixed(0)} images/s\n`,
       );
     }
     const { calls } = await readCalls(cloud);

@@ -24,22 +24,31 @@ export interface FrontOptions {
 /** The whole body. Rejects with a Refusal when it is larger than `maxBytes` and with an Error when the client went away. */
 const readBody = (request: IncomingMessage, maxBytes: number): Promise<Chunks> =>
   new Promise((resolve, reject) => {
-    const tooLarge = (): Refusal =>
-      new Refusal('EntityTooLarge', `The request body is larger than ${maxBytes} bytes.`, 413);
-    if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
-      reject(tooLarge());
-      return;
-    }
     const chunks: Buffer[] = [];
     let bytes = 0;
+    let isOver = false;
+    const tooLarge = (): void => {
+      isOver = true;
+      reject(new Refusal('EntityTooLarge', `The request body is larger than ${maxBytes} bytes.`, 413));
+    };
+    if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
+      tooLarge();
+      return;
+    }
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= maxBytes) chunks.push(chunk);
-      else reject(tooLarge());
+      else if (!isOver) tooLarge();
     });
-    request.on('end', () => resolve(chunks));
+    request.on('end', () => {
+      isOver = true;
+      resolve(chunks);
+    });
     request.on('error', reject);
-    request.on('close', () => reject(new Error('the client closed the connection')));
+    request.on('close', () => {
+      // It also follows the end of every body, where an error that nobody sees would cost its stack trace.
+      if (!isOver) reject(new Error('the client closed the connection'));
+    });
   });
 
 /** The service that words the refusal of a request that names none: by what only its protocol sends. */
@@ -188,12 +197,12 @@ export const createFront = ({ services, verifier, calls, faults, clock, log }: F
     const length = bodyLength(body);
     // A refused body is not read to its end, so the connection cannot carry another request.
     if (!request.complete) response.shouldKeepAlive = false;
-    const all = {
+    const all: Record<string, string | number> = {
       'x-amz-request-id': requestId,
       'x-amzn-requestid': requestId,
-      ...(status === 204 || status === 304 ? {} : { 'content-length': length }),
-      ...headers,
     };
+    if (status !== 204 && status !== 304) all['content-length'] = length;
+    for (const name in headers) all[name] = headers[name] ?? '';
     if (delivery.how !== 'whole') {
       sendDamaged(response, delivery, all, clock);
       return;

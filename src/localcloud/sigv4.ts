@@ -22,12 +22,33 @@ export interface SignableRequest {
 const authorizationForm =
   /^AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)\/(\d{8})\/([a-z0-9-]+)\/([a-z0-9-]+)\/aws4_request,\s*SignedHeaders=([a-z0-9;_.-]+),\s*Signature=([0-9a-f]{64})$/;
 
-/** Undefined when the header is not one of Signature Version 4. */
-export const parseAuthorization = (header: string | undefined): Authorization | undefined => {
-  const match = header === undefined ? null : authorizationForm.exec(header);
+const parseWhole = (header: string): Authorization | undefined => {
+  const match = authorizationForm.exec(header);
   if (!match) return undefined;
   const [, accessKeyId = '', date = '', region = '', service = '', names = '', signature = ''] = match;
   return { accessKeyId, date, region, service, signedHeaders: names.split(';'), signature };
+};
+
+const signatureMark = ', Signature=';
+const signatureForm = /^[0-9a-f]{64}$/;
+/** A client sends the same text before the signature all day for each kind of call. */
+const parsedBefore = new Map<string, Authorization>();
+const maxParsed = 500;
+
+/** Undefined when the header is not one of Signature Version 4. */
+export const parseAuthorization = (header: string | undefined): Authorization | undefined => {
+  if (header === undefined) return undefined;
+  const end = header.length - 64 - signatureMark.length;
+  const start = header.slice(0, Math.max(0, end));
+  const known = parsedBefore.get(start);
+  if (known === undefined || !header.startsWith(signatureMark, end)) {
+    const parsed = parseWhole(header);
+    if (parsedBefore.size >= maxParsed) parsedBefore.clear();
+    if (parsed) parsedBefore.set(start, parsed);
+    return parsed;
+  }
+  const signature = header.slice(-64);
+  return signatureForm.test(signature) ? { ...known, signature } : undefined;
 };
 
 export const sha256Hex = (data: Buffer | string): string => createHash('sha256').update(data).digest('hex');
@@ -119,6 +140,21 @@ export const signingKey = (secretAccessKey: string, date: string, region: string
 export const sign = (key: Buffer, text: string): string =>
   createHmac('sha256', key).update(text).digest('hex');
 
+/** HMAC-SHA256 with a key of 32 bytes, its two blocks prepared: node:crypto makes a key object for every HMAC. */
+const prepareHmac = (key: Buffer): ((text: string) => string) => {
+  const inner = Buffer.alloc(64, 0x36);
+  const outer = Buffer.alloc(64, 0x5c);
+  for (const [index, byte] of key.entries()) {
+    inner[index] = byte ^ 0x36;
+    outer[index] = byte ^ 0x5c;
+  }
+  return (text) =>
+    createHash('sha256')
+      .update(outer)
+      .update(createHash('sha256').update(inner).update(text).digest())
+      .digest('hex');
+};
+
 const timestampForm = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
 
 /** Milliseconds since the epoch of `20150830T123600Z`; NaN for anything else. */
@@ -150,15 +186,21 @@ export const createVerifier = (options: {
   readonly region: string;
   readonly wallMs: () => number;
 }): Verifier => {
-  const keys = new Map<string, Buffer>();
-  const keyFor = (date: string, service: string): Buffer => {
+  const signers = new Map<string, (text: string) => string>();
+  const signerFor = (date: string, service: string): ((text: string) => string) => {
     const name = `${date}/${service}`;
-    const known = keys.get(name);
+    const known = signers.get(name);
     if (known) return known;
-    if (keys.size > 20) keys.clear();
-    const key = signingKey(options.secretAccessKey, date, options.region, service);
-    keys.set(name, key);
-    return key;
+    if (signers.size > 20) signers.clear();
+    const signer = prepareHmac(signingKey(options.secretAccessKey, date, options.region, service));
+    signers.set(name, signer);
+    return signer;
+  };
+  /** The last time stamp and its milliseconds: requests of one second carry the same. */
+  let last = { amzDate: '', ms: Number.NaN };
+  const timeOf = (amzDate: string): number => {
+    if (amzDate !== last.amzDate) last = { amzDate, ms: parseAmzDate(amzDate) };
+    return last.ms;
   };
 
   return {
@@ -166,7 +208,7 @@ export const createVerifier = (options: {
       const { service, date, region, signedHeaders } = authorization;
       const names = authorizationErrors[service] ?? otherErrors;
       const amzDate = headerOf(request.headers, 'x-amz-date') ?? '';
-      const sentMs = parseAmzDate(amzDate);
+      const sentMs = timeOf(amzDate);
       if (Number.isNaN(sentMs) || !amzDate.startsWith(date))
         throw new Refusal(
           'AccessDenied',
@@ -202,7 +244,7 @@ export const createVerifier = (options: {
           );
       const scope = `${date}/${region}/${service}/aws4_request`;
       const canonical = canonicalRequest(request, service, signedHeaders, payloadHash);
-      const expected = sign(keyFor(date, service), stringToSign(amzDate, scope, canonical));
+      const expected = signerFor(date, service)(stringToSign(amzDate, scope, canonical));
       if (!timingSafeEqual(Buffer.from(expected, 'latin1'), Buffer.from(authorization.signature, 'latin1')))
         throw new Refusal(
           names.signature,

@@ -131,7 +131,10 @@ export const createSqs = (options: SqsOptions): Service => {
       max,
       visibilitySeconds,
       waitSeconds,
-      ...(waitSeconds > 0 && !strandAbortedPoll && { signal: call.signal() }),
+      // Asked for only by a poll that waits: most find messages at once.
+      get signal() {
+        return strandAbortedPoll ? undefined : call.signal();
+      },
     });
     if (received.length === 0) return {};
     return {

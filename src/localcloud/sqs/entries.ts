@@ -5,21 +5,24 @@ import type { Content, Message, MessageAttributes } from './message.ts';
 import type { QueueEvent } from './queue.ts';
 
 /** The journal entry that brings a message back, counts included. */
-export const messageEntry = (queue: string, message: Message): Entry => ({
-  t: 'sqs.send',
-  q: queue,
-  id: message.id,
-  body: message.body,
-  ...(message.attributes && { attributes: message.attributes }),
-  sentMs: message.sentMs,
-  ...(message.delaySeconds > 0 && { delaySeconds: message.delaySeconds }),
-  ...(message.receiveCount > 0 && {
-    receives: message.receiveCount,
-    receivesHere: message.receivesHere,
-    firstMs: message.firstReceivedMs,
-  }),
-  ...(message.movedFrom !== undefined && { from: message.movedFrom }),
-});
+export const messageEntry = (queue: string, message: Message): Entry => {
+  const entry: { t: string; [member: string]: unknown } = {
+    t: 'sqs.send',
+    q: queue,
+    id: message.id,
+    body: message.body,
+    sentMs: message.sentMs,
+  };
+  if (message.attributes) entry['attributes'] = message.attributes;
+  if (message.delaySeconds > 0) entry['delaySeconds'] = message.delaySeconds;
+  if (message.receiveCount > 0) {
+    entry['receives'] = message.receiveCount;
+    entry['receivesHere'] = message.receivesHere;
+    entry['firstMs'] = message.firstReceivedMs;
+  }
+  if (message.movedFrom !== undefined) entry['from'] = message.movedFrom;
+  return entry;
+};
 
 /** The journal entry of one event of the queue named `q`. */
 export const eventEntry = (q: string, event: QueueEvent): Entry => {
