@@ -111,6 +111,25 @@ describe('inspectImage', () => {
     });
   });
 
+  it('takes no time for a TIFF whose width has millions of values, or a GIF of millions of blocks', () => {
+    const large = { ...limits, maxImageBytes: 1e7 };
+    const tiff = new Uint8Array(1e7);
+    const entry = (tag: number) => [tag & 255, tag >> 8, 3, 0, 0, 0x3f, 0x4b, 0, 100, 0, 0, 0];
+    tiff.set([0x49, 0x49, 42, 0, 8, 0, 0, 0, 3, 0, ...entry(256), ...entry(257), ...entry(274)]);
+    tiff.fill(1, 100);
+    const header = gif.subarray(0, 13 + 768 + 11);
+    const blocks = Uint8Array.from(
+      { length: 1e7 },
+      (_, i) => header[i] ?? (i % 2 === header.length % 2 ? 1 : 0x55),
+    );
+    blocks[blocks.length - (blocks.length % 2 === header.length % 2 ? 2 : 1)] = 0;
+    const started = process.cpuUsage();
+    expect(inspectImage(tiff, large)).toMatchObject({ ok: true, header: { width: 257, height: 257 } });
+    expect(inspectImage(blocks, large)).toMatchObject({ ok: true, header: { width: 60, height: 40 } });
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1e3).toBeLessThan(200);
+  });
+
   it('never throws and never accepts without dimensions, whatever the bytes', () => {
     const starts = Object.keys(imageGoldens.images).map(image);
     const anything = fc.oneof(

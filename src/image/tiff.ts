@@ -70,17 +70,21 @@ export const readTiffDirectory = (bytes: Uint8Array): TiffDirectory | undefined 
   return { littleEndian, entries, nextAt };
 };
 
-/** The values of a SHORT or LONG entry; undefined when there is no such entry, or it is of another type. */
+/**
+ * The values of a SHORT or LONG entry; undefined when there is no such entry, or it is of another type.
+ * @param most where one value is wanted, a million of them must cost nothing
+ */
 export const tiffNumbers = (
   bytes: Uint8Array,
   { entries, littleEndian }: TiffDirectory,
   tag: number,
+  most = Number.POSITIVE_INFINITY,
 ): readonly number[] | undefined => {
   const entry = entries.find((each) => each.tag === tag);
   if (entry === undefined || (entry.type !== 3 && entry.type !== 4)) return undefined;
   const view = viewOf(bytes);
   const { type, count, valuesAt } = entry;
-  return Array.from({ length: count }, (_, i) =>
+  return Array.from({ length: Math.min(count, most) }, (_, i) =>
     type === 3
       ? view.getUint16(valuesAt + 2 * i, littleEndian)
       : view.getUint32(valuesAt + 4 * i, littleEndian),
@@ -96,9 +100,9 @@ export const tiffDimensions = (
 ): { readonly width: number; readonly height: number } | undefined => {
   const directory = readTiffDirectory(bytes);
   if (directory === undefined) return undefined;
-  const [width] = tiffNumbers(bytes, directory, tiffTags.width) ?? [];
-  const [height] = tiffNumbers(bytes, directory, tiffTags.height) ?? [];
-  const [orientation = 1] = tiffNumbers(bytes, directory, tiffTags.orientation) ?? [];
+  const [width] = tiffNumbers(bytes, directory, tiffTags.width, 1) ?? [];
+  const [height] = tiffNumbers(bytes, directory, tiffTags.height, 1) ?? [];
+  const [orientation = 1] = tiffNumbers(bytes, directory, tiffTags.orientation, 1) ?? [];
   if (width === undefined || height === undefined) return undefined;
   return isTransposed(orientation) ? { width: height, height: width } : { width, height };
 };

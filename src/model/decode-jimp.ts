@@ -23,13 +23,14 @@ const gifLzw = (symbolBits: number): LzwKind => ({
 });
 const tiffLzw: LzwKind = { leastSignificantFirst: false, symbolBits: 8, growsEarly: true };
 
-/** The data of a chain of sub-blocks that is known to be whole. */
+/** The data of a chain of sub-blocks that is known to be whole; there may be millions of them, so they become no objects. */
 const subBlocks = (bytes: Uint8Array, start: number): Uint8Array => {
-  const blocks: Uint8Array[] = [];
+  const data = new Uint8Array(bytes.length - start);
+  let end = 0;
   for (let at = start; ; ) {
     const length = bytes[at] ?? 0;
-    if (length === 0) return Buffer.concat(blocks);
-    blocks.push(bytes.subarray(at + 1, at + 1 + length));
+    if (length === 0) return data.subarray(0, end);
+    for (let i = 1; i <= length; i++) data[end++] = bytes[at + i] as number;
     at += 1 + length;
   }
 };
@@ -70,7 +71,7 @@ const [greyInverted, grey, rgb, palette] = [0, 1, 2, 3];
 /** Refuses what jimp's reader (UTIF) reads differently from Pillow, and strips that lie outside the file or unpack to more than they should. */
 const checkTiff = (bytes: Uint8Array, directory: TiffDirectory): void => {
   const numbers = (tag: number) => tiffNumbers(bytes, directory, tag);
-  const first = (tag: number, absent: number): number => numbers(tag)?.[0] ?? absent;
+  const first = (tag: number, absent: number): number => tiffNumbers(bytes, directory, tag, 1)?.[0] ?? absent;
   const { width, height } = { width: first(tiffTags.width, 0), height: first(tiffTags.height, 0) };
   const bits = numbers(tiffTags.bitsPerSample) ?? [1];
   const samples = first(tiffTags.samplesPerPixel, 1);
@@ -169,7 +170,7 @@ const oriented = (pixels: RgbaPixels, orientation: number): RgbaPixels => {
 
 const orientationOf = (bytes: Uint8Array): number => {
   const directory = readTiffDirectory(bytes);
-  return (directory && tiffNumbers(bytes, directory, tiffTags.orientation)?.[0]) ?? 1;
+  return (directory && tiffNumbers(bytes, directory, tiffTags.orientation, 1)?.[0]) ?? 1;
 };
 
 const prepare = { gif: firstGifFrame, bmp: checkedBmp, tiff: firstTiffPage };
