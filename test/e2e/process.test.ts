@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compiledModule } from '../../src/package.ts';
 import { processesNaming } from '../fixtures/process-table.ts';
-import { allGone, killStarted, startImgrec, until } from '../fixtures/processes.ts';
+import { allGone, killStarted, readyObject, startImgrec, until } from '../fixtures/processes.ts';
 
 const bin = compiledModule('bin/imgrec.ts');
 
@@ -41,6 +41,40 @@ describe('an imgrec process', { timeout: 60_000 }, () => {
       expect(await ended).toEqual([1, null]);
       await until('its local cloud ends', () => processesNaming(home).length === 0);
     }
+  });
+
+  it('ends, with its message, where there is no local cloud', async () => {
+    const runs = ['provision', 'serve', 'worker', 'instance'].map((verb) =>
+      startImgrec([verb, '--local', '--state', 'nowhere'], {
+        cwd: home,
+        environment: { IMGREC_USER_DATA: '{"v":1,"role":"worker","cluster":"imgrec"}' },
+      }),
+    );
+    for (const run of runs) {
+      expect(await run.exit()).toEqual({ code: 3, signal: null });
+      expect(run.stderr()).toMatch(/^error: there is no local cloud in .*nowhere\nhint: /);
+      expect(run.family()).toEqual([]);
+    }
+  });
+
+  it('ends with 0 at SIGTERM, also when the cloud has gone', async () => {
+    const start = async (...argv: readonly string[]) => {
+      const run = startImgrec([...argv, '--state', 'gone', '--json'], { cwd: home });
+      await readyObject(run);
+      return run;
+    };
+    const cloud = await start('dev', '--only', 'cloud');
+    const provision = startImgrec(['provision', '--local', '--state', 'gone'], { cwd: home });
+    expect(await provision.exit()).toMatchObject({ code: 0 });
+    const serve = await start('serve', '--local', '--port', '0');
+    const worker = await start('worker', '--local', '--classifiers', '1');
+    const clouds = cloud.family();
+    const classifiers = worker.family();
+    cloud.signal('SIGKILL');
+    await allGone(clouds);
+    for (const run of [serve, worker]) run.signal('SIGTERM');
+    for (const run of [serve, worker]) expect(await run.exit()).toEqual({ code: 0, signal: null });
+    await allGone(classifiers);
   });
 
   it('leaves no process and no folder when bench --dev is interrupted, once or twice', async () => {
