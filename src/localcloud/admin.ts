@@ -34,7 +34,7 @@ export const createAdmin = (faults: FaultEngine, calls: CallCounter): Service =>
       case `GET ${adminPrefix}faults`:
         return json(faults.report() ?? { rules: [] });
       case `PUT ${adminPrefix}faults`:
-        faults.set(readPlan(body));
+        faults.set(readPlan(body()));
         return json(faults.report());
       case `DELETE ${adminPrefix}faults`:
         faults.set(undefined);

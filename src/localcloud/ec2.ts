@@ -236,7 +236,7 @@ export const createEc2 = (options: {
   return {
     maxBodyBytes: 1024 * 1024,
     handle: (call, requestId) => {
-      const parameters = readParameters(call.body);
+      const parameters = readParameters(call.body());
       const action = parameters.get('Action') ?? '';
       const operation = Object.hasOwn(operations, action) ? operations[action] : undefined;
       if (!operation) throw unknownAction(action);

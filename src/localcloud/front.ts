@@ -147,9 +147,7 @@ export const createFront = ({ services, verifier, calls, faults, clock, log }: F
         query,
         headers,
         chunks,
-        get body() {
-          return readWhole();
-        },
+        body: readWhole,
         signal,
       };
       calls.count(operation);
@@ -163,7 +161,7 @@ export const createFront = ({ services, verifier, calls, faults, clock, log }: F
             const changed =
               other === undefined
                 ? call
-                : { ...call, body: Buffer.from(other), chunks: [Buffer.from(other)] };
+                : { ...call, body: () => Buffer.from(other), chunks: [Buffer.from(other)] };
             return await service.handle(changed, requestId);
           } catch (error) {
             return explain(error);

@@ -1,6 +1,7 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { headerOf, Refusal } from './answer.ts';
+import { digestOf, prepareHmac } from './digest.ts';
 
 /** The parts of `Authorization: AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`. */
 export interface Authorization {
@@ -51,7 +52,7 @@ export const parseAuthorization = (header: string | undefined): Authorization | 
   return signatureForm.test(signature) ? { ...known, signature } : undefined;
 };
 
-export const sha256Hex = (data: Buffer | string): string => createHash('sha256').update(data).digest('hex');
+export const sha256Hex = (data: Buffer | string): string => digestOf('sha256', data, 'hex');
 
 const hmac = (key: Buffer | string, data: string): Buffer => createHmac('sha256', key).update(data).digest();
 
@@ -139,21 +140,6 @@ export const signingKey = (secretAccessKey: string, date: string, region: string
 
 export const sign = (key: Buffer, text: string): string =>
   createHmac('sha256', key).update(text).digest('hex');
-
-/** HMAC-SHA256 with a key of 32 bytes, its two blocks prepared: node:crypto makes a key object for every HMAC. */
-const prepareHmac = (key: Buffer): ((text: string) => string) => {
-  const inner = Buffer.alloc(64, 0x36);
-  const outer = Buffer.alloc(64, 0x5c);
-  for (const [index, byte] of key.entries()) {
-    inner[index] = byte ^ 0x36;
-    outer[index] = byte ^ 0x5c;
-  }
-  return (text) =>
-    createHash('sha256')
-      .update(outer)
-      .update(createHash('sha256').update(inner).update(text).digest())
-      .digest('hex');
-};
 
 const timestampForm = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
 

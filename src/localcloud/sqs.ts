@@ -131,10 +131,7 @@ export const createSqs = (options: SqsOptions): Service => {
       max,
       visibilitySeconds,
       waitSeconds,
-      // Asked for only by a poll that waits: most find messages at once.
-      get signal() {
-        return strandAbortedPoll ? undefined : call.signal();
-      },
+      ...(!strandAbortedPoll && { signal: call.signal }),
     });
     if (received.length === 0) return {};
     return {
@@ -216,7 +213,7 @@ export const createSqs = (options: SqsOptions): Service => {
           'UnknownOperationException',
           `The local cloud does not have the SQS operation '${target}'.`,
         );
-      const result = await operation(parseInput(call.body), call);
+      const result = await operation(parseInput(call.body()), call);
       return {
         status: 200,
         headers: { 'content-type': 'application/x-amz-json-1.0' },

@@ -125,7 +125,7 @@ export const createSsm = (options: {
       return {
         status: 200,
         headers: { 'content-type': 'application/x-amz-json-1.1' },
-        body: JSON.stringify(operation(parseInput(call.body))),
+        body: JSON.stringify(operation(parseInput(call.body()))),
       };
     },
     refuse: (refusal) => ({

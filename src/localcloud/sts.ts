@@ -7,7 +7,7 @@ const namespace = 'https://sts.amazonaws.com/doc/2011-06-15/';
 export const createSts = (account: string): Service => ({
   maxBodyBytes: 64 * 1024,
   handle: (call, requestId) => {
-    const action = readParameters(call.body).get('Action');
+    const action = readParameters(call.body()).get('Action');
     if (action !== 'GetCallerIdentity') throw unknownAction(action);
     return xmlAnswer(
       200,

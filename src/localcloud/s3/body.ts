@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { headerOf, Refusal } from '../answer.ts';
 import { bytesOf, type Chunks, joined } from '../chunks.ts';
+import { digestOfChunks } from '../digest.ts';
 import { crc32Base64, crc32cBase64, crc64NvmeBase64 } from './crc.ts';
 
 const incomplete = (message: string): Refusal => new Refusal('IncompleteBody', message);
@@ -47,25 +47,15 @@ export const decodeChunked = (wire: Buffer): Unwrapped => {
   return { body: chunks, trailers };
 };
 
-/** The digest of a body in pieces. */
-export const digest = (
-  algorithm: 'md5' | 'sha1' | 'sha256',
-  body: Chunks,
-  encoding: 'hex' | 'base64',
-): string => {
-  const hash = createHash(algorithm);
-  for (const chunk of body) hash.update(chunk);
-  return hash.digest(encoding);
-};
-
-const digestOf = (algorithm: 'sha1' | 'sha256') => (body: Chunks) => digest(algorithm, body, 'base64');
+const inBase64 = (algorithm: 'sha1' | 'sha256') => (body: Chunks) =>
+  digestOfChunks(algorithm, body, 'base64');
 
 const checksums: Readonly<Record<string, (body: Chunks) => string>> = {
   'x-amz-checksum-crc32': (body) => crc32Base64(joined(body)),
   'x-amz-checksum-crc32c': (body) => crc32cBase64(joined(body)),
   'x-amz-checksum-crc64nvme': (body) => crc64NvmeBase64(joined(body)),
-  'x-amz-checksum-sha1': digestOf('sha1'),
-  'x-amz-checksum-sha256': digestOf('sha256'),
+  'x-amz-checksum-sha1': inBase64('sha1'),
+  'x-amz-checksum-sha256': inBase64('sha256'),
 };
 
 const notChecksums = new Set(['x-amz-checksum-algorithm', 'x-amz-checksum-mode', 'x-amz-checksum-type']);
@@ -89,13 +79,13 @@ export const checkBody = (headers: IncomingHttpHeaders, wire: Chunks): CheckedBo
       throw new Refusal('MissingContentLength', 'x-amz-decoded-content-length is needed.', 411);
     if (Number(length) !== bytesOf(body))
       throw incomplete('The body has not the number of bytes of x-amz-decoded-content-length.');
-  } else if (payload !== 'UNSIGNED-PAYLOAD' && payload !== digest('sha256', body, 'hex'))
+  } else if (payload !== 'UNSIGNED-PAYLOAD' && payload !== digestOfChunks('sha256', body, 'hex'))
     throw new Refusal(
       'XAmzContentSHA256Mismatch',
       "The provided 'x-amz-content-sha256' header does not match what was computed.",
     );
 
-  const md5 = digest('md5', body, 'hex');
+  const md5 = digestOfChunks('md5', body, 'hex');
   const sentMd5 = headerOf(headers, 'content-md5');
   if (sentMd5 !== undefined) {
     if (Buffer.from(sentMd5, 'base64').length !== 16)

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { Refusal } from '../answer.ts';
+import { digestOf } from '../digest.ts';
 import { type Input, optionalObject, optionalText } from '../input.ts';
 import { invalidParameter, missingParameter } from './errors.ts';
 import type { MessageAttribute, MessageAttributes } from './message.ts';
 
-export const md5Hex = (data: string | Buffer): string => createHash('md5').update(data).digest('hex');
+export const md5Hex = (data: string | Buffer): string => digestOf('md5', data, 'hex');
 
 /** Biome and TypeScript know no \p class for it: https://www.w3.org/TR/REC-xml/#charsets, as SendMessage documents. */
 const forbidden = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;

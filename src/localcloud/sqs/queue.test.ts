@@ -87,14 +87,14 @@ const open = (settings: Partial<QueueSettings> = {}) => {
 
 const poll = async (
   queue: Queue,
-  options: { max?: number; visibility?: number; wait?: number; signal?: AbortSignal } = {},
+  { signal, ...options }: { max?: number; visibility?: number; wait?: number; signal?: AbortSignal } = {},
 ) =>
   (
     await queue.receive({
       max: options.max ?? 10,
       visibilitySeconds: options.visibility ?? 30,
       waitSeconds: options.wait ?? 0,
-      ...(options.signal && { signal: options.signal }),
+      ...(signal && { signal: () => signal }),
     })
   ).map(({ message, receiveCount }) => `${message.id}:${receiveCount}`);
 

@@ -34,8 +34,8 @@ export interface ReceiveRequest {
   readonly visibilitySeconds: number;
   /** 0 = short poll. */
   readonly waitSeconds: number;
-  /** Aborted when the receiver's connection closes: its poll then takes no message any more. */
-  readonly signal?: AbortSignal | undefined;
+  /** Aborted when the receiver's connection closes: its poll then takes no message any more. Asked for only if the poll waits. */
+  readonly signal?: () => AbortSignal;
 }
 
 export type VisibilityOutcome = 'changed' | 'missing' | 'not-in-flight' | 'beyond-limit';
@@ -230,7 +230,7 @@ export const createQueue = (options: QueueOptions): Queue => {
 
   const wait = (request: ReceiveRequest, nowMs: number): Promise<readonly Received[]> =>
     new Promise((resolve, reject) => {
-      const { signal } = request;
+      const signal = request.signal?.();
       const drop = (): void => {
         if (waiters.delete(waiter)) resolve([]);
       };
