@@ -1,5 +1,6 @@
 import {
   appendFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -133,6 +134,11 @@ test('damage before the end is an error that names the place, not a loss', () =>
   expect(() => open()).toThrow(`is damaged at byte ${size}`);
   truncateSync(file, size);
   expect(open().keys()).toEqual(['k']);
+});
+
+test('a folder of the first version, with a file for each object, is refused and not taken for an empty one', () => {
+  mkdirSync(path.join(folder, '0f'), { recursive: true });
+  expect(() => open()).toThrow('earlier imgrec');
 });
 
 test('what was overwritten or removed gives its space back, and the rest stays', async () => {

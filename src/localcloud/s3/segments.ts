@@ -145,6 +145,11 @@ export const openSegments = <H extends Header>(options: SegmentsOptions<H>): Seg
   };
 
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // It had a file for each object, in folders of two digits; to start without them would be a silent loss.
+  if (readdirSync(folder).some((name) => /^[0-9a-f]{2}$/.test(name)))
+    throw new ImgrecError(`${folder} was written by an earlier imgrec`, {
+      hint: 'delete the state folder to start with an empty local cloud',
+    });
   const names = readdirSync(folder).filter((name) => name.endsWith(suffix));
   for (const name of names.sort()) {
     const segment: Segment = { number: Number.parseInt(name, 10), file: path.join(folder, name), bytes: 0 };
