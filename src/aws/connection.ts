@@ -83,12 +83,22 @@ export interface CallLimits {
   /** Time one attempt may take, from sending the request to the end of its headers. */
   readonly requestTimeoutMs: number;
   readonly maxAttempts: number;
+  /** Attempts while the service answers with an error that may pass, which takes no time; `maxAttempts` when absent. */
+  readonly maxAnsweredAttempts?: number;
 }
 
 export const defaultLimits: CallLimits = { requestTimeoutMs: 10_000, maxAttempts: 3 };
 
-/** A long poll answers after up to 20 s: its client waits longer than that, and leaves retries to the poll loop. */
-export const longPollLimits: CallLimits = { requestTimeoutMs: 30_000, maxAttempts: 1 };
+/**
+ * A long poll answers after up to 20 s: its client waits longer than that, and leaves retries after silence to the poll loop.
+ * A throttled or failed one is answered at once and tried again soon: the loop's pauses, of a second and more, would cost most
+ * of a worker's throughput where every fifth call fails.
+ */
+export const longPollLimits: CallLimits = {
+  requestTimeoutMs: 30_000,
+  maxAttempts: 1,
+  maxAnsweredAttempts: 4,
+};
 
 export const connectionTimeoutMs = 3_000;
 

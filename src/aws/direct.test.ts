@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startTestCloud } from '../../test/fixtures/cluster.ts';
 import type { Clock } from '../clock.ts';
-import type { Connection } from './connection.ts';
+import { type CallLimits, type Connection, longPollLimits } from './connection.ts';
 import { createDirectCaller } from './direct.ts';
 import { createS3, type S3 } from './s3.ts';
 import { createS3Buckets } from './s3-buckets.ts';
@@ -149,10 +149,10 @@ describe('a direct call', () => {
     sleep: async () => {},
   };
 
-  const callerFor = (origin: string, requestTimeoutMs = 5_000) => {
+  const callerFor = (origin: string, given: Partial<CallLimits> = {}) => {
     const caller = createDirectCaller({
       service: 's3',
-      limits: { requestTimeoutMs, maxAttempts: 3 },
+      limits: { requestTimeoutMs: 5_000, maxAttempts: 3, ...given },
       credentials: async () => ({ accessKeyId: 'a', secretAccessKey: 'b' }),
       region: async () => 'us-east-1',
       clock: impatient,
@@ -221,12 +221,28 @@ describe('a direct call', () => {
 
   test('ends when the service falls silent', async () => {
     const { origin } = await serve(() => {});
-    await expect(callerFor(origin, 200).call('bucket', get)).rejects.toMatchObject({
+    await expect(callerFor(origin, { requestTimeoutMs: 200 }).call('bucket', get)).rejects.toMatchObject({
       code: 'UND_ERR_HEADERS_TIMEOUT',
     });
   });
 
-  test('a clock that is wrong by an hour costs one extra attempt, once', async () => {
+  test('that is a long poll is tried again after an error, and not after silence', async () => {
+    const failing = await serve((_request, response, call) => {
+      if (call < 3) response.writeHead(500).end();
+      else response.end('done');
+    });
+    expect(String((await callerFor(failing.origin, longPollLimits).call('bucket', get))?.body)).toBe('done');
+    const silent = await serve(() => {});
+    const poll = callerFor(silent.origin, { ...longPollLimits, requestTimeoutMs: 200 });
+    await expect(poll.call('bucket', get)).rejects.toMatchObject({ code: 'UND_ERR_HEADERS_TIMEOUT' });
+    expect(silent.calls()).toBe(1);
+  });
+
+  test.each([
+    ['three attempts', {}],
+    ['one attempt', { maxAttempts: 1 }],
+    ['a long poll', longPollLimits],
+  ])('a clock that is wrong by an hour costs one extra attempt, once: %s', async (_what, limits) => {
     const dates: string[] = [];
     const { origin } = await serve((request, response) => {
       const signed = String(request.headers['x-amz-date']);
@@ -237,7 +253,7 @@ describe('a direct call', () => {
         .writeHead(right ? 200 : 403)
         .end(right ? 'done' : '<Error><Code>RequestTimeTooSkewed</Code></Error>');
     });
-    const caller = callerFor(origin);
+    const caller = callerFor(origin, limits);
     expect(await caller.call('bucket', get)).toMatchObject({ status: 200 });
     expect(await caller.call('bucket', get)).toMatchObject({ status: 200 });
     expect(dates).toEqual(['20260101T000000Z', '20260101T010000Z', '20260101T010000Z']);

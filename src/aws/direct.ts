@@ -145,20 +145,26 @@ export const createDirectCaller = (options: DirectOptions): DirectCaller => {
       routes.set(place, route);
     },
     call: async (place, request) => {
+      const { maxAttempts, maxAnsweredAttempts = maxAttempts } = limits;
+      let corrected = false;
       for (let attempt = 1; ; attempt++) {
         const route = routes.get(place);
         if (route === undefined) return undefined;
-        const last = attempt >= limits.maxAttempts;
         try {
           const response = await send(route, request);
           if (isRedirect(response.status)) {
             routes.delete(place);
             return undefined;
           }
-          if (last || !(isTransient(response.code, response.status) || correctSkew(response)))
-            return response;
+          // On top of the attempts: a caller that has only one would otherwise never find out what the time is.
+          if (!corrected && correctSkew(response)) {
+            corrected = true;
+            attempt--;
+            continue;
+          }
+          if (attempt >= maxAnsweredAttempts || !isTransient(response.code, response.status)) return response;
         } catch (error) {
-          if (last) throw error;
+          if (attempt >= maxAttempts) throw error;
         }
         await clock.sleep(backoffMs(attempt, retryLimits));
       }
