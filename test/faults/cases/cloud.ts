@@ -153,7 +153,7 @@ const cloudDown: FaultTest = {
 const phase = async (trial: Trial, lab: Lab, url: string, count: number) => {
   const before = await lab.calls();
   const startedAtMs = performance.now();
-  const load = startLoad({ urls: () => [url], photos: trial.photos, count, concurrency: 16 });
+  const load = startLoad({ urls: () => [url], photos: trial.photos, count, concurrency: 32 });
   await load.done;
   const seconds = (performance.now() - startedAtMs) / 1_000;
   const after = await lab.calls();

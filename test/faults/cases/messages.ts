@@ -38,6 +38,9 @@ const deadLetterReasons = async (lab: Lab): Promise<string[]> => {
       new ReceiveMessageCommand({
         QueueUrl: url(names.deadLetters),
         MaxNumberOfMessages: 10,
+        // Each once: the queue's own wait would outlast the visibility of those that were read first.
+        WaitTimeSeconds: 0,
+        VisibilityTimeout: 600,
         MessageAttributeNames: ['All'],
       }),
     );

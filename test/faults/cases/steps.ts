@@ -106,17 +106,23 @@ const crashAtEachStep: FaultTest = {
     let lastDeathAtMs = 0;
     let victim = await next();
     for (const step of steps) {
-      const load = startLoad({ urls: () => [url], photos: trial.photos, count: jobs, concurrency: 16 });
-      const succeeding = next();
+      const begin = () =>
+        startLoad({ urls: () => [url], photos: trial.photos, count: jobs, concurrency: 16 });
+      let load: ReturnType<typeof startLoad>;
+      // Every worker is armed before there is work: one that was let go would do it all.
       if (step.redelivered) {
-        const first = await succeeding;
-        const second = next();
-        await dieAt(victim, received, 1);
+        const [first, second] = await Promise.all([next(), next()]);
+        const dead = dieAt(victim, received, 1);
+        load = begin();
+        await dead;
         await dieAt(first, step, 1);
-        victim = await second;
+        victim = second;
       } else {
         // Jobs before the fatal one may be done by then, not all of them.
-        await dieAt(victim, step, 1 + trial.random.below(trial.pick(1, 4)));
+        const dead = dieAt(victim, step, 1 + trial.random.below(trial.pick(1, 4)));
+        load = begin();
+        const succeeding = next();
+        await dead;
         victim = await succeeding;
       }
       lastDeathAtMs = performance.now();
