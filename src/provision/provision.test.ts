@@ -80,7 +80,7 @@ describe.each(targets)('provision on $name', ({ name, open }) => {
           {
             action: 'update',
             resource: `queue ${names.requests}`,
-            aspects: ['VisibilityTimeout', ...forgotten],
+            aspects: [...forgotten, 'VisibilityTimeout'],
           },
         ]);
         expect((await sqs.attributes(names.requests))?.['VisibilityTimeout']).toBe('30');

@@ -317,7 +317,9 @@ describe('a web tier in trouble', () => {
       expect(answer.status).toBe(200);
       const image = worker.requests.find((request) => request.id === id)?.image ?? {};
       expect(way in image).toBe(true);
-      const stored = await own.cluster.s3.get(own.cluster.names.inputBucket, `images/${id}`);
+      const stored = await own.cluster.s3.get(own.cluster.names.inputBucket, `images/${id}`, {
+        deniedIsAbsent: true,
+      });
       expect(stored).toEqual(way === 'key' ? bytes : undefined);
       if ('inline' in image) expect(Buffer.from(String(image.inline), 'base64')).toEqual(bytes);
     }

@@ -120,8 +120,12 @@ export const runJob = async (options: JobOptions, lease: Lease): Promise<Ending>
       return matches(bytes) ? bytes : 'image-corrupt';
     }
     for (let read = 1; ; read++) {
-      const bytes = await s3.get(names.inputBucket, image.key);
-      if (bytes === undefined) return 'image-gone';
+      const bytes = await s3.get(names.inputBucket, image.key, { deniedIsAbsent: true });
+      if (bytes === undefined) {
+        // Gone, or a 403: without s3:ListBucket, S3 does not tell one from the other, and neither can this.
+        log.warn({ id, key: image.key }, 'an image is not there, or this worker may not read it');
+        return 'image-gone';
+      }
       if (matches(bytes)) return bytes;
       log.warn(
         { id, bytes: bytes.length, expected: image.bytes, read },
