@@ -128,7 +128,7 @@ const answersTo = (
 ];
 
 /** Posts files that have no known answer; whatever label a damaged photograph gets is right. */
-const postAll = async (trial: Trial, url: string, files: readonly Buffer[], concurrency: number) => {
+const postAll = async (url: string, files: readonly Buffer[], concurrency: number) => {
   const anything: Photo = { name: 'damaged', bytes: Buffer.alloc(0), expected: { kind: 'failed' } };
   const load = startLoad({
     urls: () => [url],
@@ -162,7 +162,7 @@ const malformed: FaultTest = {
     const mutations = Array.from({ length: trial.pick(300, 10_000) }, () =>
       mutate(trial.random.pick(trial.photos).bytes, trial.random),
     );
-    const operations = await postAll(trial, url, [...corpus.map(({ bytes }) => bytes), ...mutations], 4);
+    const operations = await postAll(url, [...corpus.map(({ bytes }) => bytes), ...mutations], 4);
     const tookMs = operations.map(({ end, invokedAtMs }) => end.atMs - invokedAtMs);
     const largestMb = Math.max(...[worker.pid, ...classifiers].map(residentMb));
     // Equal files are equal operations; which of them a result belongs to does not matter.
@@ -187,7 +187,7 @@ const bombs: FaultTest = {
     const sample = await readFile(path.join(trial.product.root, 'assets', 'samples', 'cat.jpg'));
     // So that what is loaded once is not counted as a bomb's.
     const warmUp = [...trial.photos.slice(0, 20).map(({ bytes }) => bytes), sample];
-    const operations: Operation[] = await postAll(trial, url, warmUp, 2);
+    const operations: Operation[] = await postAll(url, warmUp, 2);
     const memoryMb = () => everything().reduce((sum, pid) => sum + residentMb(pid), 0);
     const cpu = () => everything().reduce((sum, pid) => sum + cpuSeconds(pid), 0);
     const checks: Check[] = [];
@@ -198,7 +198,7 @@ const bombs: FaultTest = {
       const watch = setInterval(() => {
         peakMb = Math.max(peakMb, memoryMb());
       }, 10);
-      operations.push(...(await postAll(trial, url, [bytes], 1)));
+      operations.push(...(await postAll(url, [bytes], 1)));
       clearInterval(watch);
       checks.push(atMost(`CPU s of: ${name}`, cpu() - cpuBefore, 1));
       checks.push(atMost(`more resident MB during: ${name}`, peakMb - beforeMb, allowedMb));
