@@ -10,16 +10,7 @@ import { cpuSeconds, residentMb } from '../memory.ts';
 import { mutate } from '../mutate.ts';
 import type { Part } from '../parts.ts';
 import { type Photo, readFolder, truncated, withComment } from '../photos.ts';
-import {
-  atMost,
-  type Check,
-  conclude,
-  deadLetters,
-  equals,
-  type FaultTest,
-  isTrue,
-  type Trial,
-} from '../trial.ts';
+import { atMost, type Check, conclude, deadLetters, equals, type FaultTest, isTrue } from '../trial.ts';
 
 const marker = 'poison for a test';
 
