@@ -3,10 +3,11 @@ import { afterAll, expect, it, vi } from 'vitest';
 import { run } from '../../commands/program.ts';
 import { packageRoot } from '../../src/package.ts';
 
-// Before ora is loaded, which asks once: colours as on a terminal that has them.
+// Before ora is loaded, which asks once: a terminal with colours, not the log of a CI run, where ora shows no spinner.
 vi.hoisted(() => {
   process.env['FORCE_COLOR'] = '1';
-  Reflect.deleteProperty(process.env, 'NO_COLOR');
+  process.env['TERM'] = 'xterm-256color';
+  for (const name of ['NO_COLOR', 'CI']) Reflect.deleteProperty(process.env, name);
 });
 afterAll(() => {
   Reflect.deleteProperty(process.env, 'FORCE_COLOR');
