@@ -1,6 +1,6 @@
 import { type Cluster, openCluster } from '../src/aws/cluster.ts';
 import type { Connection } from '../src/aws/connection.ts';
-import { CloudError } from '../src/aws/errors.ts';
+import { backoffAfter, CloudError } from '../src/aws/errors.ts';
 import { systemClock } from '../src/clock.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { createLog, type Log } from '../src/log.ts';
@@ -29,7 +29,7 @@ export const waitForCluster = async (
     } catch (error) {
       if (!(error instanceof CloudError) || !error.transient) throw error;
       log.warn({ error: error.message, hint: error.hint }, 'waiting for the cloud');
-      await systemClock.sleep(backoffMs(failures), signal);
+      await systemClock.sleep(backoffMs(failures, backoffAfter(error)), signal);
     }
   }
   return undefined;

@@ -68,6 +68,8 @@ export const createOutput = (options: OutputOptions): Output => {
       return {
         update: (next) => {
           spinner.text = next;
+          // Not at the spinner's next turn: a short run would end before it.
+          spinner.render();
         },
         stop: () => {
           spinner.stop();

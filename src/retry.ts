@@ -9,6 +9,12 @@ export interface BackoffLimits {
 export const pollBackoff: BackoffLimits = { floorMs: 1_000, ceilingMs: 20_000 };
 
 /**
+ * The longest pause where nobody answers at all: an attempt costs nobody anything there, and whoever was away for a minute should
+ * not be kept waiting when it is back.
+ */
+export const silentBackoff: BackoffLimits = { floorMs: 1_000, ceilingMs: 4_000 };
+
+/**
  * Exponential back-off with jitter: after n failures in a row between half and all of `floor * 2^(n-1)`, capped.
  * @param failures failures in a row, >= 1
  * @param random in [0, 1)

@@ -1,4 +1,5 @@
 import { exitCodes, ImgrecError } from '../errors.ts';
+import { type BackoffLimits, pollBackoff, silentBackoff } from '../retry.ts';
 
 /** A call to the cloud that failed: refused, throttled, timed out, or nobody answered. Exit code 3. */
 export class CloudError extends ImgrecError {
@@ -136,3 +137,7 @@ export const calling = async <T>(operation: string, call: () => Promise<T>): Pro
     throw cloudError(operation, error);
   }
 };
+
+/** How a loop that polls backs off after a failure: a service in trouble is spared for longer than one that is not there. */
+export const backoffAfter = (error: unknown): BackoffLimits =>
+  error instanceof CloudError && error.transient && error.status === undefined ? silentBackoff : pollBackoff;

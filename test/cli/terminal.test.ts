@@ -6,7 +6,6 @@ import { packageRoot } from '../../src/package.ts';
 // Before ora is loaded, which asks once: a terminal with colours, not the log of a CI run, where ora shows no spinner.
 vi.hoisted(() => {
   process.env['FORCE_COLOR'] = '1';
-  process.env['TERM'] = 'xterm-256color';
   for (const name of ['NO_COLOR', 'CI']) Reflect.deleteProperty(process.env, name);
 });
 afterAll(() => {
