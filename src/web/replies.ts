@@ -113,7 +113,7 @@ export const openReplies = async (options: RepliesOptions): Promise<Replies> => 
             () => true,
             () => false,
           ));
-        if (!renewed) await clock.sleep(backoffMs(failures, backoffAfter(error)), closing.signal);
+        if (!renewed) await clock.sleep(backoffMs(failures), closing.signal);
       }
     }
   };

@@ -167,7 +167,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
       } catch (error) {
         failures++;
         log.warn({ error: messageOf(error), failures }, 'requests cannot be received');
-        await clock.sleep(backoffMs(failures, backoffAfter(error)), signal);
+        await clock.sleep(backoffMs(failures), signal);
       }
     }
   };
