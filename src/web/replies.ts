@@ -1,4 +1,5 @@
 import type { Cluster } from '../aws/cluster.ts';
+import { backoffAfter } from '../aws/errors.ts';
 import { isMissingQueue } from '../aws/sqs.ts';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
@@ -113,7 +114,7 @@ export const openReplies = async (options: RepliesOptions): Promise<Replies> => 
             () => true,
             () => false,
           ));
-        if (!renewed) await clock.sleep(backoffMs(failures), closing.signal);
+        if (!renewed) await clock.sleep(backoffMs(failures, backoffAfter(error)), closing.signal);
       }
     }
   };

@@ -1,5 +1,6 @@
 import type { Batcher } from '../aws/batcher.ts';
 import type { Cluster } from '../aws/cluster.ts';
+import { backoffAfter } from '../aws/errors.ts';
 import type { InstanceMetadata } from '../aws/instance-metadata.ts';
 import type { Delivery } from '../aws/sqs.ts';
 import { aborted, type Clock, finishesWithin } from '../clock.ts';
@@ -167,7 +168,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
       } catch (error) {
         failures++;
         log.warn({ error: messageOf(error), failures }, 'requests cannot be received');
-        await clock.sleep(backoffMs(failures), signal);
+        await clock.sleep(backoffMs(failures, backoffAfter(error)), signal);
       }
     }
   };
