@@ -88,20 +88,20 @@ export interface CallLimits {
 }
 
 /**
- * Where 36 % of the calls are answered with an error, three attempts fail for one image in ten, and it is refused or handed back;
- * five fail for one in a hundred, within a second.
+ * Where 36 % of the calls are answered with an error (test F9), three attempts fail for one image in twenty, which is then refused
+ * or handed back; six fail for one in 460, within half a second.
  */
-export const defaultLimits: CallLimits = { requestTimeoutMs: 10_000, maxAttempts: 3, maxAnsweredAttempts: 5 };
+export const defaultLimits: CallLimits = { requestTimeoutMs: 10_000, maxAttempts: 3, maxAnsweredAttempts: 6 };
 
 /**
  * A long poll answers after up to 20 s: its client waits longer than that, and leaves retries after silence to the poll loop.
- * A throttled or failed one is answered at once and tried again soon: the loop's pauses, of a second and more, would cost most
- * of a worker's throughput where every fifth call fails.
+ * A throttled or failed one is answered at once and tried again soon: a loop has one poll at a time, and its pauses, of a second
+ * and more, would cost most of the throughput where every third call fails.
  */
 export const longPollLimits: CallLimits = {
   requestTimeoutMs: 30_000,
   maxAttempts: 1,
-  maxAnsweredAttempts: 4,
+  maxAnsweredAttempts: 8,
 };
 
 export const connectionTimeoutMs = 3_000;

@@ -68,7 +68,7 @@ export interface DirectOptions {
 }
 
 const sockets = 128;
-const retryLimits = { floorMs: 50, ceilingMs: 2_000 };
+const retryLimits = { floorMs: 20, ceilingMs: 2_000 };
 
 /** A clock that is off by more than this is why a signature was refused. */
 const skewToleranceMs = 240_000;

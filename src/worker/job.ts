@@ -68,9 +68,14 @@ interface Outcome {
 /**
  * Takes one delivery through its steps: look for a result (if it was delivered before), fetch, classify, store, reply.
  * The caller deletes the message, last, or hands it back.
+ * @param onAnswered called when the image has its answer, which is then to be stored and sent
  * @throws CloudError when a call failed; the message is to be handed back
  */
-export const runJob = async (options: JobOptions, lease: Lease): Promise<Ending> => {
+export const runJob = async (
+  options: JobOptions,
+  lease: Lease,
+  onAnswered: () => void = () => {},
+): Promise<Ending> => {
   const { cluster, pool, model, clock, log } = options;
   const { s3, names } = cluster;
   const { delivery, lost } = lease;
@@ -212,6 +217,7 @@ export const runJob = async (options: JobOptions, lease: Lease): Promise<Ending>
     leave();
   }
   if (lost.aborted) return { kind: 'lost' };
+  onAnswered();
   return publish(await store(outcome));
 };
 

@@ -36,10 +36,15 @@ export interface WorkerOptions {
 }
 
 /**
- * Messages held at a time for each classifier: two in it (one running, one ahead), two being fetched, two whose results are being
- * stored and sent. More would only age in this worker's hands.
+ * Messages held for each classifier that it has not answered yet: two in it (one running, one ahead), and what it is given while a
+ * poll for the next is under way. More would only age in this worker's hands.
  */
-const heldPerClassifier = 6;
+const unansweredPerClassifier = 6;
+/**
+ * Messages whose results are being stored and sent, for each classifier: nothing ages there, but they take as long as the network
+ * and a throttled service need, and classifying must not wait for them. A bound on memory and on what a crash does twice.
+ */
+const answeredPerClassifier = 16;
 const admittedPerClassifier = 2;
 const receiveBatch = 10;
 
@@ -75,7 +80,11 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   let emptyReceivesWithBacklog = 0;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  const capacity = heldPerClassifier * pool.size;
+  const capacity = unansweredPerClassifier * pool.size;
+  const mostHeld = capacity + answeredPerClassifier * pool.size;
+  let unanswered = 0;
+  /** Called whenever a place becomes free. */
+  let wake = () => {};
   const gate = createGate(admittedPerClassifier * pool.size);
   const senders = new Map<string, Batcher<string, true>>();
   const senderOf = (suffix: string) => {
@@ -115,10 +124,10 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
     },
   });
 
-  const work = async (lease: Lease): Promise<void> => {
+  const work = async (lease: Lease, onAnswered: () => void): Promise<void> => {
     const { messageId } = lease.delivery;
     try {
-      const ending = await runJob(jobOptions, lease);
+      const ending = await runJob(jobOptions, lease, onAnswered);
       log.debug({ messageId, ...ending }, 'delivery ended');
       await conclusions.conclude(lease, ending);
     } catch (error) {
@@ -128,7 +137,17 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   };
 
   const start = (delivery: Delivery) => {
-    const job = work(leases.hold(delivery)).finally(() => running.delete(job));
+    let isUnanswered = true;
+    unanswered++;
+    const answered = () => {
+      if (isUnanswered) unanswered--;
+      isUnanswered = false;
+      wake();
+    };
+    const job = work(leases.hold(delivery), answered).finally(() => {
+      running.delete(job);
+      answered();
+    });
     running.add(job);
   };
 
@@ -147,10 +166,12 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   const pollForever = async () => {
     let failures = 0;
     while (!signal.aborted) {
-      const free = capacity - running.size;
+      const free = Math.min(capacity - unanswered, mostHeld - running.size);
       // Half empty before it asks: a message a request would cost ten times as many requests.
       if (free < Math.min(receiveBatch, capacity / 2)) {
-        await Promise.race(running);
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
         continue;
       }
       try {
