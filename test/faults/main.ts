@@ -56,6 +56,7 @@ const options = () => {
 interface Bench {
   readonly product: Product;
   readonly photos: readonly Photo[];
+  readonly wholePhotos: readonly Photo[];
   readonly folder: string;
   readonly size: Trial['size'];
   readonly seed: number;
@@ -139,16 +140,17 @@ const runPlanted = async (bench: Bench): Promise<Row[]> => {
 };
 
 const runAll = async (tests: readonly FaultTest[], lanes: number, bench: Bench): Promise<Row[]> => {
-  const waiting = [...tests];
   const rows: Row[] = [];
-  const lane = async () => {
+  const lane = async (waiting: FaultTest[]) => {
     for (let test = waiting.shift(); test !== undefined; test = waiting.shift()) {
       const row = await runTest(test, bench);
       rows.push(row);
       bench.say(renderRow(row));
     }
   };
-  await Promise.all(Array.from({ length: lanes }, lane));
+  const beside = tests.filter(({ alone }) => !alone);
+  await Promise.all(Array.from({ length: lanes }, () => lane(beside)));
+  await lane(tests.filter(({ alone }) => alone));
   return rows.sort((a, b) => Number(a.test.slice(1)) - Number(b.test.slice(1)));
 };
 
@@ -162,9 +164,11 @@ const run = async (): Promise<number> => {
   const folder = await mkdtemp(path.join(tmpdir(), 'imgrec-faults-'));
   try {
     const product = await copyProduct({ root: path.resolve(chosen.product) }, path.join(folder, 'product'));
+    const photos = await makePhotos(product, path.join(folder, 'photos'));
     const bench: Bench = {
       product,
-      photos: await makePhotos(product, path.join(folder, 'photos')),
+      photos: photos.small,
+      wholePhotos: photos.whole,
       folder,
       size: chosen.short || chosen.planted ? 'short' : 'full',
       seed: Number(chosen.seed),

@@ -15,6 +15,13 @@ export interface Photo {
   readonly expected: Answer;
 }
 
+export interface Photos {
+  /** Many, and quick to classify. */
+  readonly small: readonly Photo[];
+  /** The samples as they are: what an image usually costs. */
+  readonly whole: readonly Photo[];
+}
+
 export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** Small, so that a run is about the cluster and not about decoding. */
@@ -25,12 +32,13 @@ const variations = 5;
  * The sample photographs, each in some crops, with the labels that an undisturbed process gives them: not the truth, but what
  * every worker must say, whatever happens around it.
  */
-export const makePhotos = async (product: Product, folder: string): Promise<readonly Photo[]> => {
+export const makePhotos = async (product: Product, folder: string): Promise<Photos> => {
   const samples = path.join(product.root, 'assets', 'samples');
   const names = (await readdir(samples)).filter((name) => name.endsWith('.jpg')).sort();
   await mkdir(folder, { recursive: true });
   const images = new Map<string, Buffer>();
-  for (const name of names)
+  for (const name of names) {
+    images.set(name, await readFile(path.join(samples, name)));
     for (let n = 0; n < variations; n++) {
       const shrunk = await sharp(path.join(samples, name))
         .resize({ width: sides.width + 10 * n, height: sides.height + 10 * n, fit: 'cover' })
@@ -39,6 +47,7 @@ export const makePhotos = async (product: Product, folder: string): Promise<read
         .toBuffer();
       images.set(`${path.parse(name).name}-${n}.jpg`, shrunk);
     }
+  }
   for (const [name, bytes] of images) await writeFile(path.join(folder, name), bytes);
   const { stdout } = await promisify(execFile)(
     process.execPath,
@@ -46,13 +55,15 @@ export const makePhotos = async (product: Product, folder: string): Promise<read
     { maxBuffer: 1 << 24 },
   );
   const { results } = JSON.parse(stdout) as ClassifyReport;
-  return results.flatMap((result): Photo[] => {
+  const photos = results.flatMap((result): Photo[] => {
     const name = path.basename(result.image);
     const bytes = images.get(name);
     return 'label' in result && bytes !== undefined
       ? [{ name, bytes, expected: { kind: 'label', label: result.label } }]
       : [];
   });
+  const isWhole = ({ name }: Photo) => names.includes(name);
+  return { small: photos.filter((photo) => !isWhole(photo)), whole: photos.filter(isWhole) };
 };
 
 /** The same picture in other bytes: `text` as a JPEG comment, right behind the start of the image. */

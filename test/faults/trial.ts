@@ -28,6 +28,8 @@ export interface Trial {
   readonly random: Random;
   readonly product: Product;
   readonly photos: readonly Photo[];
+  /** The sample photographs as they are, where it matters what an image costs. */
+  readonly wholePhotos: readonly Photo[];
   /** A folder of its own, which exists. */
   readonly folder: string;
   /** How long a soak may take. */
@@ -46,6 +48,8 @@ export interface FaultTest {
   readonly title: string;
   /** Too long for CI whatever its size. */
   readonly nightly?: boolean;
+  /** Compares speeds, so that no other test may run beside it. */
+  readonly alone?: boolean;
   run(trial: Trial): Promise<Finding>;
 }
 

@@ -174,6 +174,7 @@ const phase = async (trial: Trial, lab: Lab, url: string, count: number) => {
 
 const sqsTrouble: FaultTest = {
   name: 'F9',
+  alone: true,
   title: '20 % of SQS calls answer 500, 20 % RequestThrottled',
   run: async (trial) => {
     const { lab, url } = await openCluster(trial);

@@ -135,6 +135,7 @@ const soak: FaultTest = {
   name: 'F20',
   title: 'soak: memory, files and answers of a long run',
   nightly: true,
+  alone: true,
   run: async (trial) => {
     const warmUp = trial.pick(200, 2_000);
     const count = warmUp + trial.pick(2_000, 20_000);
