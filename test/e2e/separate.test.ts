@@ -138,7 +138,7 @@ describe('a cluster whose processes run separately', { timeout: 60_000 }, () => 
       cloud = (await start('dev', '--only', 'cloud')).run;
     });
     expect(report).toMatchObject({ sent: 150, failed: 0, lost: 0, duplicates: 0, accuracy: 1 });
-    expect(report.refused).toBeGreaterThan(0);
+    // Uploads that met no cloud are refused, unless it was back before the web tier's last attempt.
     expect(report.answered + report.refused).toBe(150);
     expect(exitCode).toBe(0);
     const { results, wrong } = await judgeStore(cluster, photos);
