@@ -18,9 +18,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/worker/worker.js',
-        find: 'const ending = await runJob(jobOptions, lease);',
+        find: 'const ending = await runJob(jobOptions, lease, onAnswered);',
         replace:
-          'await sqs.remover(names.requests).add(lease.delivery.handle); const ending = await runJob(jobOptions, lease);',
+          'await sqs.remover(names.requests).add(lease.delivery.handle); const ending = await runJob(jobOptions, lease, onAnswered);',
       },
     ],
     caughtBy: 'F1',
