@@ -15,6 +15,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   worker: ['jobs', 'model', 'reports', 'aws'],
   web: ['jobs', 'image', 'reports', 'aws'],
   fleet: ['reports', 'aws'],
+  scaling: ['fleet', 'reports', 'aws'],
   provision: ['fleet', 'aws'],
   bench: ['jobs', 'image', 'aws'],
   localcloud: [],
