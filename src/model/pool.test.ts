@@ -126,6 +126,30 @@ describe('the classifier pool', () => {
     expect(performance.now() - started).toBeGreaterThan(600);
   });
 
+  it('puts an image that must be alone into an idle classifier, and nothing behind it', async () => {
+    // Time stands still: nothing is recalled from a classifier for being slow.
+    const clock = { monotonicMs: () => 0, wallMs: () => 0, sleep: () => new Promise<void>(() => {}) };
+    const pool = await open({ classifiers: 2, clock });
+    const [first = 0, second = 0] = pool.pids();
+    process.kill(second, 'SIGSTOP');
+    await pool.ready();
+    process.kill(first, 'SIGSTOP');
+    process.kill(second, 'SIGCONT');
+    const held = labelOf(pool, 'cat.jpg');
+    // The first classifier has an image, so this one waits until the second is ready.
+    const suspect = await pool.classify(sample('daisy.jpg'), { topK: 1, alone: true });
+    expect(suspect).toMatchObject({ classification: { label: 'daisy' } });
+
+    process.kill(second, 'SIGSTOP');
+    const heldAlone = pool.classify(sample('cat.jpg'), { topK: 1, alone: true });
+    const ahead = labelOf(pool, 'daisy.jpg');
+    const queued = labelOf(pool, 'daisy.jpg');
+    process.kill(first, 'SIGCONT');
+    expect(await Promise.all([held, ahead, queued])).toEqual(['Egyptian Mau', 'daisy', 'daisy']);
+    process.kill(second, 'SIGCONT');
+    await expect(heldAlone).resolves.toMatchObject({ kind: 'classified' });
+  });
+
   it('drops an image that is withdrawn while it waits', async () => {
     const pool = await open();
     const withdrawal = new AbortController();
@@ -234,9 +258,13 @@ describe('the classifier pool', () => {
       }
     })();
     await failed;
+    expect(pool.trouble()).toMatchObject({ final: false });
     stop = true;
     await killing;
     expect(seen).toBeLessThan(10);
     await expect(pool.ready()).rejects.toThrow(/does not start/);
+    // Nobody kills any more: it recovers by itself.
+    await vi.waitFor(() => expect(pool.trouble()).toBeUndefined(), { timeout: 20_000 });
+    await expect(labelOf(pool, 'daisy.jpg')).resolves.toBe('daisy');
   });
 });

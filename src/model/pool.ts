@@ -1,14 +1,16 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { exitCodes, ImgrecError } from '../errors.ts';
 import { type ImageHeader, type ImageLimits, inspectImage } from '../image/inspect.ts';
-import { type BackoffLimits, backoffMs } from '../retry.ts';
 import { ClassifierFailure, type ClassifyOutcome } from './classification.ts';
 import type { Model } from './model.ts';
 import { type ClassifierProcess, startClassifier } from './process.ts';
 import type { ClassifierReply } from './protocol.ts';
+import { countStarts, type Trouble } from './starts.ts';
 
 export interface ClassifyOptions {
   readonly topK: number;
+  /** It was delivered before, so it may be what killed its last classifier: no other image is in a classifier with it. */
+  readonly alone?: boolean;
   /** Withdraws the image; what a classifier has already got it finishes, and the answer is dropped. */
   readonly signal?: AbortSignal;
 }
@@ -22,6 +24,8 @@ export interface ClassifierPool {
   classify(bytes: Uint8Array, options: ClassifyOptions): Promise<ClassifyOutcome>;
   /** Number of classifier processes. */
   readonly size: number;
+  /** Why no image can be classified now, while no classifier can be started. */
+  trouble(): Trouble | undefined;
   /** Process ids of the classifiers, for diagnostics. */
   pids(): readonly number[];
   /** Resolves once one classifier has its model open; rejects when the model does not fit or none can be started. */
@@ -45,6 +49,7 @@ interface Job {
   readonly bytes: Uint8Array;
   readonly header: ImageHeader;
   readonly topK: number;
+  readonly alone: boolean;
   /** Nobody waits for the answer any more. */
   settled: boolean;
   resolve(outcome: ClassifyOutcome): void;
@@ -74,9 +79,6 @@ interface Slot {
 const slowMs = 500;
 /** Opening the default model takes 0.3 s on an idle core; a small loaded machine may need many times that. */
 const startTimeoutMs = 60_000;
-const startBackoff: BackoffLimits = { floorMs: 100, ceilingMs: 10_000 };
-/** Failed starts in a row after which jobs are rejected instead of kept waiting. */
-const hopelessStarts = 4;
 
 /** Starts the classifier processes at once and feeds them, in the order in which images come. */
 export const createClassifierPool = (options: PoolOptions): ClassifierPool => {
@@ -84,9 +86,7 @@ export const createClassifierPool = (options: PoolOptions): ClassifierPool => {
   const queue: Job[] = [];
   const closing = new AbortController();
   let sequence = 0;
-  let failedStarts = 0;
-  /** Why no image can be classified now. A model that does not fit stays so; starts may succeed again. */
-  let broken: ImgrecError | undefined;
+  const starts = countStarts(options.classifiers);
   let settleReady: { resolve(): void; reject(error: unknown): void } = {
     resolve: () => {},
     reject: () => {},
@@ -156,14 +156,19 @@ export const createClassifierPool = (options: PoolOptions): ClassifierPool => {
     else slot.waiting = { id, job };
   };
 
-  /** Hands out queued jobs: first to the idle, then one ahead to the busy. */
+  /**
+   * Hands out queued jobs: first to the idle, then one ahead to the busy, in order: one that must be alone waits for the next idle
+   * classifier, and what came later waits behind it.
+   */
   const feed = (): void => {
     const open = slots.filter((slot) => slot.state === 'ready' && !slot.overdue);
     const idle = open.filter((slot) => slot.running === undefined);
     const ahead = open.filter((slot) => slot.waiting === undefined && !slot.slow);
     for (const slot of [...idle, ...ahead]) {
+      if (slot.running?.job.alone) continue;
       const job = nextJob();
       if (job === undefined) return;
+      if (job.alone && slot.running !== undefined) return void queue.unshift(job);
       dispatch(slot, job);
     }
   };
@@ -172,10 +177,13 @@ export const createClassifierPool = (options: PoolOptions): ClassifierPool => {
     for (let job = nextJob(); job !== undefined; job = nextJob()) job.reject(error);
   };
 
-  const breakDown = (error: ImgrecError): void => {
-    broken = error;
-    settleReady.reject(error);
-    rejectQueued(error);
+  /** Nobody waits for classifiers that do not start, and after the last try there is no other. */
+  const noteTrouble = (): void => {
+    const trouble = starts.trouble();
+    if (trouble === undefined) return;
+    settleReady.reject(trouble.error);
+    rejectQueued(trouble.error);
+    if (trouble.final) closing.abort();
   };
 
   const outcomeOf = (reply: Extract<ClassifierReply, { id: number }>): ClassifyOutcome => {
@@ -190,13 +198,12 @@ export const createClassifierPool = (options: PoolOptions): ClassifierPool => {
     if (reply.kind === 'ready') {
       slot.state = 'ready';
       slot.stopTimer();
-      failedStarts = 0;
-      broken = undefined;
+      starts.succeeded();
       settleReady.resolve();
     } else if (reply.kind === 'unusable') {
       const hint = 'check manifest.json and the labels, or the flags that describe an .onnx file';
-      breakDown(new ImgrecError(reply.message, { hint, exitCode: exitCodes.usage }));
-      closing.abort();
+      starts.giveUp(new ImgrecError(reply.message, { hint, exitCode: exitCodes.usage }));
+      noteTrouble();
     } else if (reply.id === slot.running?.id) {
       slot.running.job.resolve(outcomeOf(reply));
       const next = slot.waiting;
@@ -213,19 +220,19 @@ export const createClassifierPool = (options: PoolOptions): ClassifierPool => {
     run(slot, undefined);
     slot.state = 'gone';
     slot.process = undefined;
-    if (closing.signal.aborted) return;
     running?.job.reject(
       overdue
         ? new ClassifierFailure('timed-out', `the image took more than ${jobTimeoutMs} ms to classify`)
         : new ClassifierFailure('crashed', `the classifier died while it worked on the image (${how})`),
     );
+    if (closing.signal.aborted) return;
     if (wasReady) {
       start(slot);
     } else {
-      failedStarts++;
-      if (failedStarts >= hopelessStarts && slots.every(({ state }) => state !== 'ready'))
-        breakDown(new ImgrecError(`the classifier does not start (${how})`));
-      slot.stopTimer = after(backoffMs(failedStarts, startBackoff), () => start(slot));
+      const isAnyReady = slots.some(({ state }) => state === 'ready');
+      const pauseMs = starts.failed(new ImgrecError(`the classifier does not start (${how})`), isAnyReady);
+      if (pauseMs !== undefined) slot.stopTimer = after(pauseMs, () => start(slot));
+      noteTrouble();
     }
     feed();
   };
@@ -246,10 +253,12 @@ export const createClassifierPool = (options: PoolOptions): ClassifierPool => {
   return {
     size: options.classifiers,
     pids: () => slots.flatMap((slot) => slot.process?.pid ?? []),
+    trouble: starts.trouble,
     ready: () => becameReady,
-    classify: async (bytes, { topK, signal }) => {
+    classify: async (bytes, { topK, alone = false, signal }) => {
       signal?.throwIfAborted();
-      if (broken) throw broken;
+      const trouble = starts.trouble();
+      if (trouble !== undefined) throw trouble.error;
       if (closing.signal.aborted) throw new ImgrecError('the classifiers are closed');
       const inspection = inspectImage(bytes, limits);
       if (!inspection.ok)
@@ -267,6 +276,7 @@ export const createClassifierPool = (options: PoolOptions): ClassifierPool => {
           bytes,
           header,
           topK,
+          alone,
           settled: false,
           resolve: (outcome) => settle(() => resolve(outcome)),
           reject: (error) => settle(() => reject(error)),
@@ -278,7 +288,9 @@ export const createClassifierPool = (options: PoolOptions): ClassifierPool => {
     },
     close: async () => {
       closing.abort();
-      const error = broken ?? new ImgrecError('the classifiers were closed before the image was classified');
+      const error =
+        starts.trouble()?.error ??
+        new ImgrecError('the classifiers were closed before the image was classified');
       settleReady.reject(error);
       for (const { running, waiting, stopTimer } of slots) {
         stopTimer();

@@ -141,7 +141,8 @@ export const runJob = async (
   };
 
   const classify = async (bytes: Buffer, fetchMs: number, queuedMs: number): Promise<Outcome> => {
-    const outcome = await pool.classify(bytes, { topK: request.topK, signal: lost });
+    const alone = delivery.receiveCount > 1;
+    const outcome = await pool.classify(bytes, { topK: request.topK, alone, signal: lost });
     if (outcome.kind === 'bad-image')
       return failed(reasons[outcome.reason] ?? 'image-undecodable', outcome.message);
     const { label, probability, top, timings } = outcome.classification;
@@ -205,7 +206,11 @@ export const runJob = async (
     outcome = isExpired() ? expired() : await classify(image, fetchMs, queuedMs);
   } catch (error) {
     if (lost.aborted) return { kind: 'lost' };
-    if (!(error instanceof ClassifierFailure)) throw error;
+    if (!(error instanceof ClassifierFailure)) {
+      if (pool.trouble() === undefined) throw error;
+      // Not this image's fault, and another worker may have classifiers: this one receives nothing while it has none.
+      return { kind: 'hand-back', delaySeconds: 0, why: messageOf(error) };
+    }
     log.warn(
       { id, failure: error.kind, receiveCount: delivery.receiveCount },
       'a classifier failed on an image',

@@ -262,6 +262,72 @@ describe('a worker', () => {
   });
 });
 
+describe('a worker whose classifiers no longer start', () => {
+  let own: TestCluster;
+  beforeAll(async () => {
+    own = await startTestCluster();
+  });
+  afterAll(() => own.close());
+
+  test('receives nothing more, hands back what it holds, and fails', async () => {
+    const { sqs, s3, names } = own.cluster;
+    // Twenty times as fast: the pool's patience is what takes long.
+    const clock = {
+      ...systemClock,
+      sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 20, signal),
+    };
+    const limits = { maxImageBytes: 10 * 2 ** 20, maxPixels: 50_000_000 };
+    const breaking = createClassifierPool({ model, classifiers: 1, jobTimeoutMs: 60_000, limits, clock });
+    await breaking.ready();
+    const [classifier = 0] = breaking.pids();
+    process.kill(classifier, 'SIGSTOP');
+    const requests = Array.from({ length: 12 }, () => requestFor(cat));
+    await Promise.all(requests.map(({ id }) => s3.put(names.inputBucket, imageKey(id), cat, 'image/jpeg')));
+    const sender = sqs.sender(names.requests);
+    await Promise.all(requests.map((request) => sender.add(encode(request))));
+    const failing = expect(
+      runWorker({
+        cluster: own.cluster,
+        pool: breaking,
+        model,
+        name: 'breaking',
+        visibilitySeconds: 30,
+        maxReceives: 3,
+        pollWaitSeconds: 1,
+        jobTimeoutSeconds: 60,
+        graceSeconds: 10,
+        clock: systemClock,
+        log,
+        signal: new AbortController().signal,
+      }),
+    ).rejects.toMatchObject({ message: expect.stringMatching(/does not start/), exitCode: 1 });
+    while ((await sqs.attributes(names.requests))?.['ApproximateNumberOfMessagesNotVisible'] === '0')
+      await systemClock.sleep(5);
+    let over = false;
+    const killing = (async () => {
+      for (let last = 0; !over; await systemClock.sleep(2)) {
+        const [pid = 0] = breaking.pids();
+        if (pid !== 0 && pid !== last) process.kill(pid, 'SIGKILL');
+        last = pid;
+      }
+    })();
+    await failing;
+    over = true;
+    await killing;
+    await breaking.close();
+
+    const received: number[] = [];
+    while (received.length < requests.length) {
+      const deliveries = await sqs.receive(names.requests, 10, 5);
+      if (deliveries.length === 0) break;
+      received.push(...deliveries.map(({ receiveCount }) => receiveCount));
+    }
+    expect(received).toHaveLength(requests.length);
+    // At most: once into the worker, once more before it knew, and this.
+    expect(Math.max(...received)).toBeLessThanOrEqual(3);
+  });
+});
+
 describe('a draining worker', () => {
   test('drains when EC2 says that the instance will be taken away', async () => {
     const spot = await startTestCluster();

@@ -54,6 +54,9 @@ const busyLingerMs = 25;
 /** How often, at most, an empty receive is compared with the queue's own count. */
 const backlogLookMs = 30_000;
 
+/** How often a worker without classifiers looks whether it has one again. */
+const troubleLookMs = 200;
+
 /** The last report is worth a moment, not a grace period. */
 const lastReportMs = 2_000;
 
@@ -62,7 +65,9 @@ const leaseCapFactor = 10;
 
 /**
  * Receives, classifies and answers until `signal` aborts; then it finishes what runs, hands back what has not started, and returns.
- * @throws ImgrecError (exit 3) when the request queue does not exist; CloudError never: it waits for the cloud to come back
+ * While no classifier can be started it receives nothing.
+ * @throws ImgrecError (exit 3) when the request queue does not exist, and the pool's own, after draining, when it has given up
+ * starting classifiers; CloudError never: it waits for the cloud to come back
  */
 export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> => {
   const { cluster, pool, clock, log, visibilitySeconds } = options;
@@ -74,7 +79,8 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
     });
 
   const noticed = new AbortController();
-  const signal = AbortSignal.any([options.signal, noticed.signal]);
+  const brokeDown = new AbortController();
+  const signal = AbortSignal.any([options.signal, noticed.signal, brokeDown.signal]);
   const running = new Set<Promise<void>>();
   let busyMs = 0;
   let emptyReceivesWithBacklog = 0;
@@ -166,6 +172,12 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   const pollForever = async () => {
     let failures = 0;
     while (!signal.aborted) {
+      const trouble = pool.trouble();
+      if (trouble?.final) return brokeDown.abort(trouble.error);
+      if (trouble !== undefined) {
+        await clock.sleep(troubleLookMs, signal);
+        continue;
+      }
       const free = Math.min(capacity - unanswered, mostHeld - running.size);
       // Half empty before it asks: a message a request would cost ten times as many requests.
       if (free < Math.min(receiveBatch, capacity / 2)) {
@@ -225,5 +237,6 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
     reporter.enter('stopped');
     await finishesWithin(reporter.close(), lastReportMs, clock);
   }
+  brokeDown.signal.throwIfAborted();
   return conclusions.totals();
 };
