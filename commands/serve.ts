@@ -2,6 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { connect } from '../src/aws/connection.ts';
 import { systemClock } from '../src/clock.ts';
 import { usageError } from '../src/errors.ts';
+import { collectRarely } from '../src/heap.ts';
 import { serve as serveImages } from '../src/web/serve.ts';
 import type { Command } from './command.ts';
 import { serviceLog, waitForCluster } from './service.ts';
@@ -35,6 +36,7 @@ export const serve: Command = {
     },
   ],
   run: async (settings, { signal, ready, workingFolder, stderr }) => {
+    collectRarely();
     const { host } = settings;
     if (!isLoopback(host) && !settings.public)
       throw usageError(

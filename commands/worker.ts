@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Cluster } from '../src/aws/cluster.ts';
 import { systemClock } from '../src/clock.ts';
 import type { SettingKey } from '../src/config/settings.ts';
+import { collectRarely } from '../src/heap.ts';
 import { loadConfiguredModel, modelSettings } from '../src/model/configured.ts';
 import { createClassifierPool } from '../src/model/pool.ts';
 import type { Command } from './command.ts';
@@ -44,6 +45,7 @@ export const worker: Command = {
     },
   ],
   run: async (settings, { signal, ready, workingFolder, output, stderr, environment }) => {
+    collectRarely();
     const model = await loadConfiguredModel(settings, workingFolder);
     const pool = createClassifierPool({
       model,

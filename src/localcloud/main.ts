@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../errors.ts';
+import { collectRarely } from '../heap.ts';
 import { loadFaultPlan } from './faults/source.ts';
 import { startLocalCloud } from './server.ts';
 
@@ -13,6 +14,7 @@ const testStrict = process.env['IMGREC_TEST_STRICT'] === '1';
  * its channel closes, so that no death of the supervisor leaves it behind. A second SIGTERM ends it at once.
  */
 const run = async (): Promise<void> => {
+  collectRarely();
   const { values, positionals } = parseArgs({
     options: {
       state: { type: 'string' },
