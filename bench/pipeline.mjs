@@ -80,7 +80,7 @@ const state = mkdtempSync(path.join(tmpdir(), 'imgrec-pipeline-'));
 const local = ['--local', '--state', state];
 const cloud = await start(cloudModule, ['--state', state]);
 await new Promise((resolve, reject) => {
-  const provisioning = fork(bin, ['provision', ...local, '--quiet'], { stdio: 'ignore' });
+  const provisioning = fork(bin, ['provision', '--yes', ...local, '--quiet'], { stdio: 'ignore' });
   provisioning.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`provision: ${code}`))));
 });
 const web = await start(bin, ['serve', ...local, '--port', '0', '--quiet']);

@@ -13,6 +13,8 @@ export interface CommandContext {
   /** Positional arguments, as typed. */
   readonly operands: readonly string[];
   readonly workingFolder: string;
+  /** Asks the person at the terminal a question that is answered with yes or no; absent where there is no terminal. */
+  readonly ask?: (question: string) => Promise<boolean>;
   readonly resolved: {
     readonly sources: Readonly<Record<SettingKey, string>>;
     readonly file: string | undefined;
@@ -51,6 +53,8 @@ export interface Command {
     Partial<Record<SettingKey, { readonly flag: string; readonly convert?: (text: string) => string }>>
   >;
   readonly examples: readonly [Example, Example, ...Example[]];
+  /** `imgrec <this> <name>`: a command can do something itself and have these too. */
+  readonly subcommands?: readonly Command[];
   /** A service says when it is `ready` and returns nothing. */
   run(settings: Settings, context: CommandContext): Promise<CommandResult | undefined>;
 }

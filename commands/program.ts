@@ -36,6 +36,8 @@ export interface Invocation {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
   readonly signal: AbortSignal;
+  /** Absent where there is nobody to ask. */
+  readonly ask?: (question: string) => Promise<boolean>;
   /** Where a supervisor that started this process hears that it is ready, or why it failed. */
   readonly notify?: (message: Readonly<Record<string, unknown>>) => void;
 }
@@ -60,10 +62,11 @@ const describeExamples = (command: Command): string =>
     ...command.examples.flatMap((example) => [`  # ${example.does}`, `  $ ${example.line}`]),
   ].join('\n');
 
+/** Adds a command and its subcommands to `program`. */
 const define = (
   program: Commander,
   command: Command,
-  act: (flags: Record<string, unknown>, operands: string[]) => Promise<void>,
+  act: (command: Command, flags: Record<string, unknown>, operands: string[]) => Promise<void>,
 ) => {
   const sub = program.command(command.operands ? `${command.name} ${command.operands}` : command.name, {
     hidden: command.hidden ?? false,
@@ -92,7 +95,10 @@ const define = (
     ),
   );
   sub.addHelpText('after', describeExamples(command));
-  sub.action(async () => act(sub.opts(), sub.args));
+  // What is typed before a subcommand's name holds for it as well, and what follows is its own.
+  sub.enablePositionalOptions();
+  sub.action(async () => act(command, sub.optsWithGlobals(), sub.args));
+  for (const nested of command.subcommands ?? []) define(sub, nested, act);
 };
 
 /**
@@ -126,8 +132,7 @@ export const run = async (invocation: Invocation): Promise<ExitCode> => {
     ([name]) => !Object.hasOwn(verbs, asksFor ?? '') || name === asksFor,
   );
   for (const [, load] of wanted) {
-    const command = await load();
-    define(program, command, async (flags, operands) => {
+    define(program, await load(), async (command, flags, operands) => {
       const { config: configFlag, ...given } = flags;
       const known = Object.fromEntries(Object.entries(given).filter(([key]) => Object.hasOwn(settings, key)));
       const named = (configFlag as string | undefined) ?? environment['IMGREC_CONFIG'];
@@ -151,6 +156,7 @@ export const run = async (invocation: Invocation): Promise<ExitCode> => {
         environment,
         operands,
         workingFolder: invocation.workingFolder,
+        ...(invocation.ask ? { ask: invocation.ask } : {}),
         resolved,
         ready: (text, details = {}) => {
           output.info(text);

@@ -1,34 +1,48 @@
 import { connect } from '../src/aws/connection.ts';
-import { type Change, provision as provisionCluster } from '../src/provision/provision.ts';
-import { workerSettingsOf } from '../src/provision/worker-settings.ts';
+import { changesOf } from '../src/provision/plan.ts';
+import { openProvisioner } from '../src/provision/provision.ts';
+import { renderDone, renderPlan } from '../src/provision/render.ts';
 import type { Command } from './command.ts';
-
-const renderChange = ({ action, resource, aspects }: Change): string =>
-  `${action === 'create' ? '+' : '~'} ${resource}${aspects.length > 0 ? `: ${aspects.join(', ')}` : ''}`;
+import { choicesOf, confirm, resourceSettings } from './provision-choices.ts';
+import { destroyCommand } from './provision-destroy.ts';
+import { planCommand } from './provision-plan.ts';
 
 export const provision: Command = {
   name: 'provision',
-  summary: 'Create the queues and buckets of a cluster, or bring them back to what they should be',
-  settings: ['retentionSeconds', 'visibilitySeconds'],
+  summary: "Make a cluster's resources, or bring them back to what they should be",
+  description:
+    'Show what has to be made or changed, ask, and do it. A second run changes nothing; one that was interrupted is carried on by the next.',
+  settings: [...resourceSettings, 'yes'],
   examples: [
-    { does: 'on the local cloud that "imgrec dev --only cloud" runs', line: 'imgrec provision --local' },
+    {
+      does: 'on the local cloud that "imgrec dev --only cloud" runs',
+      line: 'imgrec provision --local --yes',
+    },
     { does: 'on AWS, under another name', line: 'imgrec provision --cluster demo --region eu-central-1' },
   ],
-  run: async (settings, { output, workingFolder, resolved }) => {
-    const report = await provisionCluster(
-      connect(settings, workingFolder),
-      {
-        retentionSeconds: settings.retentionSeconds,
-        visibilitySeconds: settings.visibilitySeconds,
-        workerSettings: workerSettingsOf(resolved, workingFolder),
-      },
-      (change) => output.info(renderChange(change)),
-    );
-    const { changes, resources, cluster, account, region } = report;
-    const outcome = changes.length === 0 ? 'nothing to change' : `${changes.length} changed`;
-    return {
-      data: { schema: 'imgrec.provision/1', ...report },
-      text: `cluster ${cluster} in account ${account}, ${region}: ${resources.length} resources, ${outcome}`,
-    };
+  subcommands: [planCommand, destroyCommand],
+  run: async (settings, context) => {
+    const { output, workingFolder, signal } = context;
+    const provisioner = await openProvisioner(connect(settings, workingFolder), {
+      signal,
+      say: output.info,
+    });
+    try {
+      const plan = await provisioner.plan(choicesOf(settings, context), settings);
+      const changes = changesOf(plan);
+      if (changes.length > 0) {
+        output.info(renderPlan(changes));
+        await confirm(`Make these ${changes.length} changes?`, settings, context);
+      }
+      const report = await provisioner.apply(plan, (step, seconds) => output.info(renderDone(step, seconds)));
+      const { resources, cluster, account, region } = report;
+      const outcome = changes.length === 0 ? 'nothing to change' : `${changes.length} changed`;
+      return {
+        data: { schema: 'imgrec.provision/1', ...report },
+        text: `cluster ${cluster} in account ${account}, ${region}: ${resources.length} resources, ${outcome}`,
+      };
+    } finally {
+      provisioner.close();
+    }
   },
 };

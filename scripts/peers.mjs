@@ -4,7 +4,7 @@
  * suite (and so the local cloud). Everything lands in a cache folder outside the checkout, each peer at a
  * pinned version. No dependencies: this runs before `npm ci` may have.
  *
- *     node scripts/peers.mjs install [moto] [elasticmq] [versitygw] [chromium]
+ *     node scripts/peers.mjs install [moto] [elasticmq] [versitygw] [cfn-lint] [cdk-nag] [iam-simulate] [chromium]
  *     node scripts/peers.mjs start moto        # prints the URL, runs until it is interrupted
  */
 import { spawn } from 'node:child_process';
@@ -124,12 +124,51 @@ const recipes = {
   },
 };
 
-/** The names that `installPeer` takes; all but `chromium` can be started too. */
-const peerNames = [...Object.keys(recipes), 'chromium'];
+/** Packages of npm at exactly these versions, in a folder of their own. */
+const installFromNpm = async (pins, folder, signal) => {
+  await writeFile(join(folder, 'package.json'), '{"private":true}');
+  const packages = Object.entries(pins).map(([name, version]) => `${name}@${version}`);
+  const quietly = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  await run('npm', ['install', ...quietly, '--save-exact', ...packages], { cwd: folder, signal });
+};
 
-const recipeOf = (name) => {
-  const recipe = recipes[name];
-  if (!recipe) throw new Error(`no such peer: ${name} (there are ${Object.keys(recipes).join(', ')})`);
+/**
+ * What judges templates and policies: installed and called, never started. They stay out of package.json: they are
+ * large, and iam-simulate is AGPL, so that nothing of imgrec may come to depend on it.
+ */
+const judges = {
+  'cfn-lint': {
+    pins: { 'cfn-lint': '1.58.0', checkov: '3.3.30' },
+    needs: ['python3'],
+    async install(folder, signal) {
+      await run('python3', ['-m', 'venv', folder], { signal });
+      const packages = Object.entries(this.pins).map(([name, version]) => `${name}==${version}`);
+      const quietly = ['--quiet', '--disable-pip-version-check'];
+      await run(join(folder, 'bin', 'pip'), ['install', ...quietly, ...packages], { signal });
+    },
+  },
+  'cdk-nag': {
+    pins: { 'aws-cdk-lib': '2.276.0', constructs: '10.8.1', 'cdk-nag': '3.0.2' },
+    needs: ['npm'],
+    install(folder, signal) {
+      return installFromNpm(this.pins, folder, signal);
+    },
+  },
+  'iam-simulate': {
+    pins: { '@cloud-copilot/iam-simulate': '0.1.173' },
+    needs: ['npm'],
+    install(folder, signal) {
+      return installFromNpm(this.pins, folder, signal);
+    },
+  },
+};
+
+/** The names that `installPeer` takes; only the peers with a recipe can be started too. */
+const peerNames = [...Object.keys(recipes), ...Object.keys(judges), 'chromium'];
+
+const recipeOf = (name, known = recipes) => {
+  const recipe = known[name];
+  if (!recipe) throw new Error(`no such peer: ${name} (there are ${Object.keys(known).join(', ')})`);
   return recipe;
 };
 
@@ -210,9 +249,9 @@ const installChromium = async (signal) => {
  * Installs a peer unless it is there already and returns its folder. The stamp is written last and holds the
  * pins, so a half-made install or another version is removed and made again. `signal` gives the installation up.
  */
-const installPeer = async (name, { signal } = {}) => {
+export const installPeer = async (name, { signal } = {}) => {
   if (name === 'chromium') return installChromium(signal);
-  const recipe = recipeOf(name);
+  const recipe = recipeOf(name, { ...recipes, ...judges });
   const folder = join(toolCache(), name);
   const stamp = join(folder, '.installed');
   const wanted = JSON.stringify(recipe.pins);

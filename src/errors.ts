@@ -2,6 +2,8 @@
 export const exitCodes = {
   done: 0,
   failed: 1,
+  /** A plan has changes: only with `--detailed-exitcode`, as Terraform does. */
+  changes: 2,
   /** The cloud refused or could not be reached. */
   cloud: 3,
   /** A threshold or check was not met. */

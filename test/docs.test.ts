@@ -41,7 +41,7 @@ const commandOf = (line: string): string[] | undefined => {
 };
 
 /** The command's own help; undefined when there is no such command (then commander prints the help of imgrec itself). */
-const helpOf = async (verb: string): Promise<string | undefined> => {
+const helpOf = async (...verbs: readonly string[]): Promise<string | undefined> => {
   let help = '';
   const stream = {
     write: (text: string | Uint8Array) => {
@@ -50,15 +50,21 @@ const helpOf = async (verb: string): Promise<string | undefined> => {
     },
   };
   await run({
-    argv: [verb, '--help'],
+    argv: [...verbs, '--help'],
     environment: {},
     workingFolder: packageRoot,
     stdout: stream,
     stderr: stream,
     signal: new AbortController().signal,
   });
-  return help.startsWith(`Usage: imgrec ${verb} `) ? help : undefined;
+  return help.startsWith(`Usage: imgrec ${verbs.join(' ')} `) ? help : undefined;
 };
+
+/** The help of the command that a line of words calls: `provision plan --json` is about `plan`, `classify photo.jpg` about `classify`. */
+const helpFor = async (verb: string, next: string | undefined): Promise<string | undefined> =>
+  (next !== undefined && /^[a-z-]+$/.test(next) && !next.startsWith('-')
+    ? await helpOf(verb, next)
+    : undefined) ?? helpOf(verb);
 
 /** The flags that a command's own help lists. */
 const flagsIn = (help: string): Set<string> =>
@@ -90,7 +96,7 @@ describe('commands that the documentation shows', () => {
   test.each([...commands, ...inlineFlags].filter(({ words: [verb = ''] }) => !announced.has(verb)))(
     '$document: $line',
     async ({ words: [verb = '', ...rest] }) => {
-      const help = await helpOf(verb);
+      const help = await helpFor(verb, rest[0]);
       expect(help, `there is no command ${verb}`).toBeDefined();
       const known = flagsIn(help ?? '');
       const flags = rest.filter((word) => word.startsWith('--')).map((word) => word.replace(/=.*$/, ''));

@@ -8,6 +8,8 @@ export interface ClusterNames {
   readonly inputBucket: string;
   readonly outputBucket: string;
   readonly opsBucket: string;
+  /** What imgrec itself puts into the ops bucket: objects, and prefixes that end in a slash. */
+  readonly opsEntries: readonly string[];
   readonly settingsParameter: string;
   readonly workerName: string;
 }
@@ -24,6 +26,7 @@ export const clusterNames = (cluster: string, account: string, region: string): 
   inputBucket: `${cluster}-input-${account}-${region}`,
   outputBucket: `${cluster}-output-${account}-${region}`,
   opsBucket: `${cluster}-ops-${account}-${region}`,
+  opsEntries: ['install.json', 'artifacts/', 'fleet/', 'journal/', 'locks/', 'web/'],
   settingsParameter: `/imgrec/${cluster}/settings`,
   workerName: `${cluster}-worker`,
 });

@@ -1,6 +1,9 @@
 import {
   type BucketLocationConstraint,
   CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteBucketPolicyCommand,
+  DeleteObjectsCommand,
   GetBucketEncryptionCommand,
   GetBucketLifecycleConfigurationCommand,
   GetBucketOwnershipControlsCommand,
@@ -8,6 +11,7 @@ import {
   GetBucketTaggingCommand,
   GetPublicAccessBlockCommand,
   HeadBucketCommand,
+  ListObjectsV2Command,
   PutBucketEncryptionCommand,
   PutBucketLifecycleConfigurationCommand,
   PutBucketOwnershipControlsCommand,
@@ -17,7 +21,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { type Connection, clientConfig } from './connection.ts';
-import { cloudError, codeOf, statusOf } from './errors.ts';
+import { calling, cloudError, codeOf, refusedCall, statusOf } from './errors.ts';
 
 /** Objects under `prefix` are deleted `days` after they were written. */
 export interface Expiry {
@@ -201,6 +205,57 @@ export const createS3Buckets = (connection: Connection, account: string, region:
             );
         }
       }),
+
+    isEmpty: async (bucket: string): Promise<boolean> =>
+      calling(`look into bucket ${bucket}`, async () => {
+        const { KeyCount = 0 } = await client.send(new ListObjectsV2Command({ ...of(bucket), MaxKeys: 1 }));
+        return KeyCount === 0;
+      }),
+
+    /** The first parts of all keys: an object without a slash in its key as it is, of others what goes up to the first slash. */
+    topLevel: async (bucket: string): Promise<readonly string[]> =>
+      calling(`look into bucket ${bucket}`, async () => {
+        const { Contents = [], CommonPrefixes = [] } = await client.send(
+          new ListObjectsV2Command({ ...of(bucket), Delimiter: '/' }),
+        );
+        return [...Contents.map(({ Key = '' }) => Key), ...CommonPrefixes.map(({ Prefix = '' }) => Prefix)];
+      }),
+
+    /** What a bucket's policy forbids, it forbids its owner too. */
+    removePolicy: async (bucket: string): Promise<void> => {
+      await calling(`delete the policy of bucket ${bucket}`, () =>
+        client.send(new DeleteBucketPolicyCommand(of(bucket))),
+      );
+    },
+
+    /** Deletes every object, a thousand a call. One that cannot be deleted is an error. */
+    clear: async (bucket: string): Promise<void> => {
+      for (;;) {
+        const { Contents = [] } = await calling(`list bucket ${bucket}`, () =>
+          client.send(new ListObjectsV2Command(of(bucket))),
+        );
+        if (Contents.length === 0) return;
+        const { Errors: [failed] = [] } = await calling(`empty bucket ${bucket}`, () =>
+          client.send(
+            new DeleteObjectsCommand({
+              ...of(bucket),
+              Delete: { Objects: Contents.map(({ Key }) => ({ Key })), Quiet: true },
+            }),
+          ),
+        );
+        if (failed !== undefined)
+          throw refusedCall(`delete ${failed.Key} from bucket ${bucket}`, { status: 403, code: failed.Code });
+      }
+    },
+
+    /** Deletes an empty bucket; one that is gone is no error. */
+    remove: async (bucket: string): Promise<void> => {
+      try {
+        await client.send(new DeleteBucketCommand(of(bucket)));
+      } catch (error) {
+        if (statusOf(error) !== 404) throw cloudError(`delete bucket ${bucket}`, error);
+      }
+    },
 
     close: () => client.destroy(),
   };

@@ -229,6 +229,32 @@ export const settings = {
     help: 'how long images, results and dead letters are kept',
   }),
 
+  // provision
+  yes: setting({
+    name: 'yes',
+    type: flag,
+    default: false,
+    help: 'do it without asking',
+  }),
+  adopt: setting({
+    name: 'adopt',
+    type: flag,
+    default: false,
+    help: "take over resources that have this cluster's names but not its tags",
+  }),
+  deleteData: setting({
+    name: 'delete-data',
+    type: flag,
+    default: false,
+    help: 'delete images, results and whatever else is in the buckets, too',
+  }),
+  detailedExitcode: setting({
+    name: 'detailed-exitcode',
+    type: flag,
+    default: false,
+    help: 'exit 2 when there is something to change, 0 when there is nothing',
+  }),
+
   // dev
   workers: setting({
     name: 'workers',

@@ -47,6 +47,16 @@ export const createSsm = (options: {
     return parameter;
   };
 
+  /** The parameter whose tags are read or changed. */
+  const tagged = (input: Input): Parameter => {
+    const kind = optionalText(input, 'ResourceType');
+    if (kind !== 'Parameter')
+      throw new Refusal('InvalidResourceType', `The local cloud does not have tags of a ${kind}.`);
+    const parameter = parameters.get(optionalText(input, 'ResourceId') ?? '');
+    if (!parameter) throw new Refusal('InvalidResourceId', 'The resource ID is not valid.');
+    return parameter;
+  };
+
   const put = (input: Input): object => {
     const name = nameOf(input);
     const value = optionalText(input, 'Value') ?? '';
@@ -102,6 +112,21 @@ export const createSsm = (options: {
           DataType: 'text',
         },
       };
+    },
+    ListTagsForResource: (input) => {
+      const { tags } = tagged(input);
+      return { TagList: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) };
+    },
+    AddTagsToResource: (input) => {
+      const present = tagged(input);
+      const added = objects(input, 'Tags').map((tag): [string, string] => [
+        optionalText(tag, 'Key') ?? '',
+        optionalText(tag, 'Value') ?? '',
+      ]);
+      const parameter = { ...present, tags: { ...present.tags, ...Object.fromEntries(added) } };
+      options.journal().append({ t: 'ssm.put', parameter });
+      parameters.set(parameter.name, parameter);
+      return {};
     },
     DeleteParameter: (input) => {
       const { name } = find(nameOf(input));

@@ -1,21 +1,15 @@
-import { randomUUID } from 'node:crypto';
 import type { Connection } from '../aws/connection.ts';
-import { CloudError } from '../aws/errors.ts';
 import { encodeInstall, installKey, readInstallId } from '../aws/install.ts';
-import { clusterNames, tagKeys } from '../aws/names.ts';
-import { createS3 } from '../aws/s3.ts';
-import { type BucketAspect, createS3Buckets, type S3Buckets } from '../aws/s3-buckets.ts';
-import { createSqs, type Sqs } from '../aws/sqs.ts';
-import { createSsm } from '../aws/ssm.ts';
-import { identify } from '../aws/sts.ts';
-import { diff, type Found, type Step } from './diff.ts';
-import { type Resource, wantedResources } from './wanted.ts';
-
-export interface Change {
-  readonly action: 'create' | 'update';
-  readonly resource: string;
-  readonly aspects: readonly string[];
-}
+import { systemClock } from '../clock.ts';
+import { ImgrecError } from '../errors.ts';
+import { type Clouds, openClouds } from './clouds.ts';
+import type { Step } from './diff.ts';
+import type { Circumstances } from './keepers/keeper.ts';
+import { type Keepers, keeperOf, openKeepers } from './keepers/keepers.ts';
+import { changesOf, makePlan, type Plan } from './plan.ts';
+import { type AnyResource, type Found, type Key, keyOf, withReferences } from './resources.ts';
+import { runSteps } from './run-steps.ts';
+import type { Choices } from './wanted.ts';
 
 export interface ProvisionReport {
   readonly cluster: string;
@@ -23,124 +17,138 @@ export interface ProvisionReport {
   readonly region: string;
   readonly installId: string;
   readonly resources: readonly string[];
-  readonly changes: readonly Change[];
+  readonly changes: readonly Pick<Step, 'action' | 'kind' | 'name' | 'changes' | 'reason'>[];
 }
 
-export interface ProvisionChoices {
-  readonly retentionSeconds: number;
-  readonly visibilitySeconds: number;
-  /** What workers read at their start: the content of an imgrec.json. */
-  readonly workerSettings: Readonly<Record<string, unknown>>;
+export interface ApplyOptions extends Partial<Circumstances> {
+  readonly onDone?: (step: Step, seconds: number) => void;
 }
 
-const nameOf = (resource: Resource): string => `${resource.kind} ${resource.name}`;
-
-const observe = async (resource: Resource, sqs: Sqs, buckets: S3Buckets): Promise<Found> => {
-  if (resource.kind === 'bucket')
-    return (await buckets.exists(resource.name))
-      ? { kind: 'bucket', configuration: await buckets.read(resource.name) }
-      : undefined;
-  const attributes = await sqs.attributes(resource.name);
-  return attributes === undefined
-    ? undefined
-    : { kind: 'queue', attributes, tags: await sqs.tags(resource.name) };
+/**
+ * Writes install.json, which decides between two that provision at once: one of them wins.
+ * @throws ImgrecError when the other one did
+ */
+const claim = async ({ s3, names }: Clouds, installId: string): Promise<void> => {
+  await s3.putOnce(names.opsBucket, installKey, encodeInstall(installId), 'application/json');
+  // What was there may be this very write, repeated after its answer was lost.
+  if ((await readInstallId(s3, names.opsBucket)) !== installId)
+    throw new ImgrecError(`somebody else is provisioning cluster ${names.cluster} right now`, {
+      hint: 'wait until that has finished, then look with "imgrec provision plan"',
+    });
 };
 
-const carryOut = async ({ action, resource, aspects }: Step, sqs: Sqs, buckets: S3Buckets): Promise<void> => {
-  if (resource.kind === 'bucket') {
-    if (action === 'create') await buckets.create(resource.name);
-    const toSet = action === 'create' ? Object.keys(resource.configuration) : aspects;
-    for (const aspect of toSet as BucketAspect[])
-      await buckets.configure(resource.name, aspect, resource.configuration);
-    return;
-  }
-  if (action === 'create') return sqs.create(resource.name, resource.attributes, resource.tags);
-  const changed = Object.fromEntries(
-    Object.entries(resource.attributes).filter(([name]) => aspects.includes(name)),
-  );
-  if (Object.keys(changed).length > 0) await sqs.setAttributes(resource.name, changed);
-  if (aspects.includes('tags')) await sqs.tag(resource.name, resource.tags);
+const missing = (resource: AnyResource, id: string): Found => ({
+  kind: resource.kind,
+  name: resource.name,
+  id,
+  tags: {},
+  aspects: {},
+});
+
+/** One step, with the ids of what came before it. */
+const createActor = (clouds: Clouds, keepers: Keepers, plan: Plan) => {
+  const ids = new Map<Key, string>();
+  for (const { found } of plan.steps) if (found !== undefined) ids.set(keyOf(found), found.id);
+
+  const bringAbout = async <R extends AnyResource>(resource: R, step: Step): Promise<void> => {
+    const keeper = keeperOf(keepers, resource);
+    const resolved: R = { ...resource, aspects: withReferences(resource.aspects, (key) => ids.get(key)) };
+    const found = step.found ?? missing(resource, await keeper.create(resolved));
+    ids.set(keyOf(resource), found.id);
+    if (keyOf(resource) === `bucket/${clouds.names.opsBucket}` && !plan.isInstalled)
+      await claim(clouds, plan.site.installId);
+    if (step.action === 'update') await keeper.update(resolved, found, step.changes);
+    // A bucket is made bare.
+    else if (resource.kind === 'bucket')
+      await keeper.update(resolved, found, ['tags', ...Object.keys(resource.aspects)]);
+  };
+
+  return async (step: Step): Promise<void> => {
+    if (step.action === 'delete' && step.found !== undefined) await keepers[step.kind].remove(step.found);
+    else if (step.wanted !== undefined) await bringAbout(step.wanted, step);
+  };
+};
+
+/** A cluster's plan and what carries it out. */
+export interface Provisioner {
+  readonly clouds: Clouds;
+  readonly keepers: Keepers;
+  readonly circumstances: Circumstances;
+  /** Throws as makePlan does. */
+  plan(choices: Choices, options: { readonly adopt: boolean }): Promise<Plan>;
+  /**
+   * Carries out a plan.
+   * @throws ImgrecError when `signal` aborted before the end; CloudError when a call fails
+   */
+  apply(plan: Plan, onDone?: ApplyOptions['onDone']): Promise<ProvisionReport>;
+  close(): void;
+}
+
+/** Opens a cluster for provisioning; an abort of `signal` ends what is carried out between two steps. Throws CloudError. */
+export const openProvisioner = async (
+  connection: Connection,
+  { clock = systemClock, signal = new AbortController().signal, say = () => {} }: Partial<Circumstances> = {},
+): Promise<Provisioner> => {
+  const circumstances = { clock, signal, say };
+  const clouds = await openClouds(connection);
+  const keepers = openKeepers(clouds, circumstances);
+  return {
+    clouds,
+    keepers,
+    plan: (choices, options) => makePlan(clouds, keepers, choices, options),
+    circumstances,
+    apply: async (plan, onDone = () => {}) => {
+      const { names, place } = clouds;
+      const changes = changesOf(plan);
+      const done: Step[] = [];
+      await runSteps(changes, createActor(clouds, keepers, plan), {
+        signal,
+        clock,
+        onDone: (step, seconds) => {
+          done.push(step);
+          onDone(step, seconds);
+        },
+      });
+      if (done.length < changes.length)
+        throw new ImgrecError(`stopped after ${done.length} of ${changes.length} steps`, {
+          hint: 'nothing is half done: run "imgrec provision" again to go on',
+        });
+      return {
+        cluster: names.cluster,
+        account: place.account,
+        region: place.region,
+        installId: plan.site.installId,
+        resources: plan.wanted.map(({ kind, name }) => `${kind} ${name}`),
+        changes: done.map(({ action, kind, name, changes, reason }) => ({
+          action,
+          kind,
+          name,
+          changes,
+          reason,
+        })),
+      };
+    },
+    close: () => clouds.close(),
+  };
 };
 
 /**
  * Makes the resources of a cluster, or changes what differs; a second run changes nothing.
- * Cut short at any point, the next run carries on: every step looks before it acts.
- * @throws CloudError when a call fails.
+ * Cut short at any point, the next run carries on.
+ * @throws ImgrecError when something with one of our names is not ours; CloudError when a call fails
  */
 export const provision = async (
   connection: Connection,
-  choices: ProvisionChoices,
-  onChange: (change: Change) => void = () => {},
+  choices: Choices,
+  options: ApplyOptions & { readonly adopt?: boolean } = {},
 ): Promise<ProvisionReport> => {
-  const identity = await identify(connection);
-  const { account, region } = identity;
-  const place = { account, region, partition: identity.arn.split(':')[1] ?? 'aws' };
-  const names = clusterNames(connection.cluster, account, region);
-  const sqs = createSqs(connection, identity);
-  const s3 = createS3(connection, account);
-  const buckets = createS3Buckets(connection, account, region);
-  const ssm = createSsm(connection);
-  const changes: Change[] = [];
-  const changed = (change: Change) => {
-    changes.push(change);
-    onChange(change);
-  };
-
-  /** The install id is made once: whoever writes install.json first decides it, and it needs the ops bucket. */
-  const installId = async (): Promise<string> => {
-    const read = async () => {
-      try {
-        return await readInstallId(s3, names.opsBucket);
-      } catch (error) {
-        // Whoever may configure the bucket need not be allowed to read its objects; its tags say the same.
-        if (!(error instanceof CloudError) || error.status !== 403) throw error;
-        const { tags } = await buckets.read(names.opsBucket);
-        if (tags[tagKeys.cluster] === names.cluster && tags[tagKeys.install]) return tags[tagKeys.install];
-        throw error;
-      }
-    };
-    if (!(await buckets.exists(names.opsBucket))) {
-      await buckets.create(names.opsBucket);
-      changed({ action: 'create', resource: `bucket ${names.opsBucket}`, aspects: [] });
-    }
-    const existing = await read();
-    if (existing !== undefined) return existing;
-    const fresh = randomUUID();
-    await s3.putOnce(names.opsBucket, installKey, encodeInstall(fresh), 'application/json');
-    return (await read()) ?? fresh;
-  };
-
+  const provisioner = await openProvisioner(connection, options);
   try {
-    const id = await installId();
-    const wanted = wantedResources(names, place, { ...choices, installId: id });
-    const untagged = changes.length > 0;
-    for (const resource of wanted) {
-      const step = diff(resource, await observe(resource, sqs, buckets));
-      if (step === undefined) continue;
-      await carryOut(step, sqs, buckets);
-      // The ops bucket was made above, before its configuration could be known: that is one change, not two.
-      if (untagged && resource.name === names.opsBucket) continue;
-      changed({ action: step.action, resource: nameOf(resource), aspects: step.aspects });
-    }
-    const settings = JSON.stringify(choices.workerSettings);
-    const stored = await ssm.get(names.settingsParameter);
-    if (stored !== settings) {
-      await ssm.put(names.settingsParameter, settings);
-      changed({
-        action: stored === undefined ? 'create' : 'update',
-        resource: `parameter ${names.settingsParameter}`,
-        aspects: [],
-      });
-    }
-    return {
-      cluster: names.cluster,
-      account,
-      region,
-      installId: id,
-      resources: [...wanted.map(nameOf), `parameter ${names.settingsParameter}`],
-      changes,
-    };
+    return await provisioner.apply(
+      await provisioner.plan(choices, { adopt: options.adopt ?? false }),
+      options.onDone,
+    );
   } finally {
-    for (const client of [sqs, s3, buckets, ssm]) client.close();
+    provisioner.close();
   }
 };

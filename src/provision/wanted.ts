@@ -3,20 +3,20 @@ import { tagKeys } from '../aws/names.ts';
 import { type Place, queueArn, queueAttributes, tlsOnly } from '../aws/queue-attributes.ts';
 import type { BucketConfiguration } from '../aws/s3-buckets.ts';
 import type { Attributes } from '../aws/sqs-queues.ts';
-
-/** A queue or bucket as it should be. */
-export type Resource =
-  | {
-      readonly kind: 'queue';
-      readonly name: string;
-      readonly attributes: Attributes;
-      readonly tags: Attributes;
-    }
-  | { readonly kind: 'bucket'; readonly name: string; readonly configuration: BucketConfiguration };
+import type { Keepers } from './keepers/keepers.ts';
+import { type AnyResource, type Key, type Kind, keyOf, kinds, type Resource } from './resources.ts';
 
 export interface Choices {
   readonly retentionSeconds: number;
   readonly visibilitySeconds: number;
+  /** What workers read at their start: the content of an imgrec.json. */
+  readonly workerSettings: Readonly<Record<string, unknown>>;
+}
+
+/** A cluster, where it is, and whose. */
+export interface Site {
+  readonly names: ClusterNames;
+  readonly place: Place;
   /** Content of install.json: marks what this installation made. */
   readonly installId: string;
 }
@@ -26,63 +26,57 @@ const day = 86_400;
 /** After this many deliveries SQS itself gives up on a request; the worker does so earlier, with a reason. */
 const redriveBackstop = 10;
 
-const tagsOf = (names: ClusterNames, installId: string, role: string): Attributes => ({
+const tagsOf = ({ names, installId }: Site, role: string): Attributes => ({
   [tagKeys.cluster]: names.cluster,
   [tagKeys.install]: installId,
   [tagKeys.role]: role,
 });
 
 const bucket = (
+  site: Site,
   name: string,
   role: string,
   expiries: BucketConfiguration['expiries'],
-  names: ClusterNames,
-  place: Place,
-  installId: string,
-): Resource => ({
-  kind: 'bucket',
-  name,
-  configuration: {
-    publicAccessBlocked: true,
-    ownership: 'BucketOwnerEnforced',
-    encryption: 'AES256',
-    expiries,
-    policy: tlsOnly('s3:*', [`arn:${place.partition}:s3:::${name}`, `arn:${place.partition}:s3:::${name}/*`]),
-    tags: tagsOf(names, installId, role),
-  },
-});
+): Resource<'bucket'> => {
+  const arn = `arn:${site.place.partition}:s3:::${name}`;
+  return {
+    kind: 'bucket',
+    name,
+    tags: tagsOf(site, role),
+    aspects: {
+      publicAccessBlocked: true,
+      ownership: 'BucketOwnerEnforced',
+      encryption: 'AES256',
+      expiries,
+      policy: tlsOnly('s3:*', [arn, `${arn}/*`]),
+    },
+  };
+};
 
-/** Everything that `imgrec provision` makes, in the order in which it can be made. Pure. */
-export const wantedResources = (names: ClusterNames, place: Place, choices: Choices): readonly Resource[] => {
-  const { retentionSeconds, visibilitySeconds, installId } = choices;
+const storage = (site: Site, choices: Choices): readonly AnyResource[] => {
+  const { names, place } = site;
+  const { retentionSeconds, visibilitySeconds } = choices;
   // A dead letter keeps the age of its request, so the dead-letter queue must keep longer than the request queue.
   const requestRetention = Math.min(4 * day, retentionSeconds / 2);
   const days = Math.ceil(retentionSeconds / day);
   const VisibilityTimeout = String(visibilitySeconds);
   return [
-    bucket(
-      names.opsBucket,
-      'ops',
-      [
-        { prefix: 'web/', days: 1 },
-        { prefix: 'fleet/', days: 1 },
-      ],
-      names,
-      place,
-      installId,
-    ),
-    bucket(names.inputBucket, 'input', [{ prefix: 'images/', days }], names, place, installId),
-    bucket(names.outputBucket, 'output', [{ prefix: 'results/', days }], names, place, installId),
+    bucket(site, names.opsBucket, 'ops', [
+      { prefix: 'web/', days: 1 },
+      { prefix: 'fleet/', days: 1 },
+    ]),
+    bucket(site, names.inputBucket, 'input', [{ prefix: 'images/', days }]),
+    bucket(site, names.outputBucket, 'output', [{ prefix: 'results/', days }]),
     {
       kind: 'queue',
       name: names.deadLetters,
-      attributes: { ...queueAttributes(place, names.deadLetters, retentionSeconds), VisibilityTimeout },
-      tags: tagsOf(names, installId, 'dead-letters'),
+      aspects: { ...queueAttributes(place, names.deadLetters, retentionSeconds), VisibilityTimeout },
+      tags: tagsOf(site, 'dead-letters'),
     },
     {
       kind: 'queue',
       name: names.requests,
-      attributes: {
+      aspects: {
         ...queueAttributes(place, names.requests, requestRetention),
         VisibilityTimeout,
         RedrivePolicy: JSON.stringify({
@@ -90,7 +84,42 @@ export const wantedResources = (names: ClusterNames, place: Place, choices: Choi
           maxReceiveCount: redriveBackstop,
         }),
       },
-      tags: tagsOf(names, installId, 'requests'),
+      tags: tagsOf(site, 'requests'),
+      needs: [`queue/${names.deadLetters}`],
+    },
+    {
+      kind: 'parameter',
+      name: names.settingsParameter,
+      aspects: { value: JSON.stringify(choices.workerSettings) },
+      tags: tagsOf(site, 'settings'),
     },
   ];
+};
+
+/**
+ * Everything that `imgrec provision` makes, in an order in which it can be made. The ops bucket comes first: install.json in
+ * it decides whose all the others are. Pure.
+ */
+export const wantedResources = (site: Site, choices: Choices): readonly AnyResource[] => {
+  const first: Key = `bucket/${site.names.opsBucket}`;
+  return storage(site, choices).map((resource) =>
+    keyOf(resource) === first ? resource : { ...resource, needs: [first, ...(resource.needs ?? [])] },
+  );
+};
+
+/**
+ * Everything of a cluster that may exist, whatever was chosen when it was made: what has a fixed name, and what is found by
+ * its prefix, such as the web processes' reply queues.
+ */
+export const wantedNames = async (
+  site: Site,
+  keepers: Keepers,
+): Promise<readonly { readonly kind: Kind; readonly name: string }[]> => {
+  const fixed = wantedResources(site, { retentionSeconds: day, visibilitySeconds: 30, workerSettings: {} });
+  const others = await Promise.all(
+    kinds.map(async (kind) =>
+      ((await keepers[kind].others?.(site.names)) ?? []).map((name) => ({ kind, name })),
+    ),
+  );
+  return [...new Map([...fixed, ...others.flat()].map((each) => [keyOf(each), each])).values()];
 };

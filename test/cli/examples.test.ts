@@ -6,7 +6,18 @@ import { type LocalCloud, startLocalCloud } from '../../src/localcloud/server.ts
 import { packageRoot } from '../../src/package.ts';
 import { type InvokedService, invoke, invokeService } from '../fixtures/invoke.ts';
 
-const verbs = ['provision', 'serve', 'worker', 'bench', 'dev', 'classify', 'config', 'instance'] as const;
+const verbs = [
+  'provision',
+  'provision plan',
+  'provision destroy',
+  'serve',
+  'worker',
+  'bench',
+  'dev',
+  'classify',
+  'config',
+  'instance',
+] as const;
 
 interface Example {
   readonly line: string;
@@ -26,7 +37,7 @@ const parse = (line: string): Example => {
 };
 
 const examplesOf = async (verb: string): Promise<Example[]> => {
-  const { exitCode, stdout, stderr } = await invoke([verb, '--help']);
+  const { exitCode, stdout, stderr } = await invoke([...verb.split(' '), '--help']);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   const [, examples = ''] = stdout.split('\nExamples:\n');
   return [...examples.matchAll(/^ {2}# .+\n {2}\$ (.+)$/gm)].map(([, line = '']) => parse(line));
@@ -64,8 +75,33 @@ describe('the examples of --help', { timeout: 60_000 }, () => {
       const examples = await examplesOf(verb);
       expect(examples.length, verb).toBeGreaterThanOrEqual(2);
       expect(new Set(examples.map(({ line }) => line)).size).toBe(examples.length);
-      for (const { argv } of examples) expect(argv[0]).toBe(verb);
+      for (const { argv } of examples) expect(argv.slice(0, verb.split(' ').length).join(' ')).toBe(verb);
     }
+  });
+
+  it('provision plan and destroy: show and delete what provision made', async () => {
+    // SQS keeps the name of a deleted queue for 60 s: not the name that the other examples use.
+    const cluster = ['--cluster', 'gone'];
+    const [provision] = await examplesOf('provision');
+    const [plan, scripted] = await examplesOf('provision plan');
+    const [destroy, withData] = await examplesOf('provision destroy');
+    const planned = await runAtUrl(scripted as Example, ...cluster);
+    expect(planned.exitCode).toBe(2);
+    const { schema, steps } = JSON.parse(planned.stdout) as { schema: string; steps: { action: string }[] };
+    expect(schema).toBe('imgrec.plan/1');
+    expect(new Set(steps.map(({ action }) => action))).toEqual(new Set(['create']));
+    expect(await runAtUrl(provision as Example, ...cluster)).toMatchObject({ exitCode: 0 });
+    expect(await runAtUrl(plan as Example, ...cluster)).toMatchObject({
+      exitCode: 0,
+      stdout: 'nothing to change\n',
+    });
+    expect(await runAtUrl(scripted as Example, ...cluster)).toMatchObject({ exitCode: 0 });
+    const destroyed = await runAtUrl(withData as Example, ...cluster, '--json');
+    expect(destroyed.exitCode).toBe(0);
+    expect(JSON.parse(destroyed.stdout)).toMatchObject({ schema: 'imgrec.destroy/1' });
+    const again = await runAtUrl(destroy as Example, ...cluster);
+    expect(again).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(again.stdout).toMatch(/nothing to delete\n$/);
   });
 
   it('provision: makes everything, the second time nothing', async () => {
@@ -100,7 +136,7 @@ describe('the examples of --help', { timeout: 60_000 }, () => {
 
   it('serve, worker and instance: get ready, and end with 0 at Ctrl-C', async () => {
     expect(
-      await invoke(['provision', '--local', '--cluster', 'demo'], { workingFolder: home }),
+      await invoke(['provision', '--yes', '--local', '--cluster', 'demo'], { workingFolder: home }),
     ).toMatchObject({ exitCode: 0 });
     for (const verb of ['serve', 'worker', 'instance'] as const)
       for (const example of await examplesOf(verb)) {

@@ -61,6 +61,8 @@ describe('imgrec', () => {
     [['bench', '--dev', '--url', 'http://127.0.0.1:1/'], '--dev and --url are both given'],
     [['dev', '--only', 'serve'], '--only must be one of cloud, not "serve"'],
     [['dev', '--model', 'nowhere'], 'there is no model at'],
+    [['provision', 'sideways'], "too many arguments for 'provision'"],
+    [['provision', 'plan', '--delete-data'], "unknown option '--delete-data'"],
     [['instance'], 'IMGREC_USER_DATA does not say what this instance is'],
   ])('refuses %j', async (argv, message) => {
     expect(await refused(argv, { workingFolder: folder })).toContain(message);
@@ -118,7 +120,7 @@ describe('imgrec', () => {
     const stateFolder = path.join(folder, 'stopped');
     const cloud = await startLocalCloud({ stateFolder });
     await cloud.close();
-    const argv = ['provision', '--local', '--state', stateFolder];
+    const argv = ['provision', '--yes', '--local', '--state', stateFolder];
     const { exitCode, stdout, stderr } = await invoke(argv, { workingFolder: folder });
     expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
     expect(stderr).toMatch(/^error: .*ECONNREFUSED.*\nhint: is the cloud running and reachable\?.*\n$/);

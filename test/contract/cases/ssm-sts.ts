@@ -1,7 +1,9 @@
 import {
+  AddTagsToResourceCommand,
   DeleteParameterCommand,
   DescribeParametersCommand,
   GetParameterCommand,
+  ListTagsForResourceCommand,
   PutParameterCommand,
 } from '@aws-sdk/client-ssm';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
@@ -31,6 +33,37 @@ export const ssmAndStsCases: readonly ContractCase[] = [
     const { region, account } = stage.connection;
     expect(got.Parameter?.ARN).toBe(`arn:aws:ssm:${region}:${account}:parameter${Name}`);
     expect(got.Parameter?.LastModifiedDate).toBeInstanceOf(Date);
+  }),
+
+  test(
+    'ssm',
+    'tags of a parameter are those it was made with and those added, and survive a new value',
+    async (stage) => {
+      const Name = `/imgrec/${stage.name()}/tagged`;
+      const tags = { 'imgrec:cluster': 'one', owner: 'me' };
+      const list = (given: Readonly<Record<string, string>>) =>
+        Object.entries(given).map(([Key, Value]) => ({ Key, Value }));
+      await stage.ssm.send(new PutParameterCommand({ Name, Value: 'x', Type: 'String', Tags: list(tags) }));
+      stage.later(() => stage.ssm.send(new DeleteParameterCommand({ Name })));
+      const about = { ResourceType: 'Parameter', ResourceId: Name } as const;
+      await stage.ssm.send(
+        new AddTagsToResourceCommand({ ...about, Tags: list({ owner: 'you', more: '' }) }),
+      );
+      await stage.ssm.send(new PutParameterCommand({ Name, Value: 'y', Overwrite: true }));
+      await stage.eventually(async () => {
+        const { TagList = [] } = await stage.ssm.send(new ListTagsForResourceCommand(about));
+        expect(Object.fromEntries(TagList.map(({ Key, Value }) => [Key, Value]))).toEqual({
+          ...tags,
+          owner: 'you',
+          more: '',
+        });
+      });
+    },
+  ),
+
+  test('ssm', 'tags of a parameter that does not exist are InvalidResourceId', async (stage) => {
+    const about = { ResourceType: 'Parameter', ResourceId: `/imgrec/${stage.name()}/none` } as const;
+    await expectRefusal(stage.ssm.send(new ListTagsForResourceCommand(about)), 'InvalidResourceId', 400);
   }),
 
   test('ssm', 'an existing parameter is replaced only with Overwrite', async (stage) => {

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { CloudError } from '../aws/errors.ts';
+import { installKey, readInstallId } from '../aws/install.ts';
+import { tagKeys } from '../aws/names.ts';
+import { ImgrecError } from '../errors.ts';
+import type { Clouds } from './clouds.ts';
+import { type Conflict, diff, type Step } from './diff.ts';
+import { findAll, type Keepers } from './keepers/keepers.ts';
+import type { AnyResource, Found } from './resources.ts';
+import { type Choices, type Site, wantedResources } from './wanted.ts';
+
+export interface Plan {
+  readonly site: Site;
+  /** Whether install.json says so already; else this plan proposes an id, and whoever writes the file first decides. */
+  readonly isInstalled: boolean;
+  readonly wanted: readonly AnyResource[];
+  readonly steps: readonly Step[];
+}
+
+/** What there is to do: a plan without any leaves everything as it is. */
+export const changesOf = ({ steps }: Pick<Plan, 'steps'>): readonly Step[] =>
+  steps.filter(({ action }) => action !== 'keep');
+
+/** The installation that an ops bucket belongs to, by its install.json, else by its tags. */
+const installOf = async (
+  { s3, names }: Clouds,
+  opsBucket: Found,
+): Promise<{ readonly isStored: boolean; readonly id: string | undefined }> => {
+  const tagged =
+    opsBucket.tags[tagKeys.cluster] === names.cluster ? opsBucket.tags[tagKeys.install] : undefined;
+  try {
+    const stored = await readInstallId(s3, names.opsBucket);
+    return stored === undefined ? { isStored: false, id: tagged } : { isStored: true, id: stored };
+  } catch (error) {
+    // Whoever may configure the bucket need not be allowed to read its objects; its tags say the same.
+    if (error instanceof CloudError && error.status === 403 && tagged !== undefined)
+      return { isStored: true, id: tagged };
+    throw error;
+  }
+};
+
+/** The installation of this cluster's name, as far as there is one. Throws CloudError. */
+export const findInstall = async (
+  clouds: Clouds,
+  keepers: Keepers,
+): Promise<{ isStored: boolean; id: string | undefined }> => {
+  const opsBucket = await keepers.bucket.find(clouds.names.opsBucket);
+  return opsBucket === undefined ? { isStored: false, id: undefined } : installOf(clouds, opsBucket);
+};
+
+/** Somebody deleted install.json: the ops bucket's tags still say what stood in it. */
+const withInstall =
+  (opsBucket: string) =>
+  (step: Step): Step =>
+    step.kind === 'bucket' && step.name === opsBucket && step.action === 'keep'
+      ? { ...step, action: 'update', changes: [installKey], reason: `${installKey} is missing` }
+      : step;
+
+const refuse = (conflicts: readonly Conflict[]): never => {
+  const [first, ...others] = conflicts.map(({ kind, name, why }) => `${kind} ${name} ${why}`);
+  const isForeign = conflicts.some(({ why }) => why.startsWith('belongs to cluster'));
+  throw new ImgrecError([first, ...others].join('; '), {
+    hint: isForeign
+      ? 'choose another --cluster name'
+      : 'choose another --cluster name, or take over what is yours with --adopt',
+  });
+};
+
+/**
+ * Compares what is wanted with what is there. Changes nothing.
+ * @throws ImgrecError when something with one of our names is not ours; CloudError when a call fails
+ */
+export const makePlan = async (
+  clouds: Clouds,
+  keepers: Keepers,
+  choices: Choices,
+  { adopt }: { readonly adopt: boolean },
+): Promise<Plan> => {
+  const { names, place } = clouds;
+  const { isStored, id } = await findInstall(clouds, keepers);
+  const site: Site = { names, place, installId: id ?? randomUUID() };
+  const wanted = wantedResources(site, choices);
+  const found = await findAll(keepers, wanted);
+  // install.json says whose the ops bucket is, also where a run was cut short before its tags.
+  const vouched = found.map((each) =>
+    isStored && each.kind === 'bucket' && each.name === names.opsBucket ? { ...each, isEmpty: true } : each,
+  );
+  const { steps, conflicts } = diff(wanted, vouched, {
+    cluster: names.cluster,
+    installId: site.installId,
+    adopt,
+  });
+  if (conflicts.length > 0) refuse(conflicts);
+  return {
+    site,
+    isInstalled: isStored,
+    wanted,
+    steps: isStored ? steps : steps.map(withInstall(names.opsBucket)),
+  };
+};
