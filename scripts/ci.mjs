@@ -1,7 +1,7 @@
 /**
  * What `.ci/run` does: installs and starts the peers that judge the local cloud, runs `npm run check` against them,
- * and stops them again, whatever happens. The exit code is the check's; the last line counts the tests:
- * `N passed, N failed` and, if there were any, `, N skipped`.
+ * stops them again, whatever happens, and runs the short fault tests. The exit code is that of whichever failed; the last line
+ * counts the tests: `N passed, N failed` and, if there were any, `, N skipped`.
  *
  * A peer that cannot be installed or started is a failure, unless IMGREC_CI_ALLOW_MISSING_PEERS=1.
  */
@@ -25,15 +25,15 @@ const contractPeers = {
 const say = (text) => process.stderr.write(`ci: ${text}\n`);
 
 const started = [];
-let check;
+let running;
 let interruptedBy;
 const interrupted = new AbortController();
 
 const interrupt = (signal) => {
   interruptedBy ??= signal;
   interrupted.abort();
-  // The check leads a process group of its own, so that the signal reaches npm, the runner and its workers.
-  if (check?.exitCode === null) process.kill(-check.pid, signal);
+  // What runs leads a process group of its own, so that the signal reaches npm, the runner and its workers.
+  if (running?.exitCode === null) process.kill(-running.pid, signal);
 };
 
 const startPeers = async () => {
@@ -57,7 +57,7 @@ const startPeers = async () => {
 const runCheck = (environment, reportFile) =>
   new Promise((resolve, reject) => {
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
-    check = spawn('npm', ['run', 'check', '--', ...reporters], {
+    running = spawn('npm', ['run', 'check', '--', ...reporters], {
       cwd: root,
       // Every local cloud of the tests answers as AWS does to callers with few rights and broken connections.
       env: { ...process.env, IMGREC_TEST_STRICT: '1', ...environment },
@@ -65,12 +65,24 @@ const runCheck = (environment, reportFile) =>
       detached: true,
     });
     let contract;
-    createInterface({ input: check.stdout }).on('line', (line) => {
+    createInterface({ input: running.stdout }).on('line', (line) => {
       if (line.startsWith('contract: ')) contract = line;
       process.stdout.write(`${line}\n`);
     });
-    check.once('error', reject);
-    check.once('close', (code) => resolve({ exitCode: code ?? 1, contract }));
+    running.once('error', reject);
+    running.once('close', (code) => resolve({ exitCode: code ?? 1, contract }));
+  });
+
+/** Runs the short fault tests, which print their table themselves. They need no peers. */
+const runFaults = () =>
+  new Promise((resolve, reject) => {
+    running = spawn('npm', ['run', 'faults:short'], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      detached: true,
+    });
+    running.once('error', reject);
+    running.once('close', (code) => resolve(code ?? 1));
   });
 
 const countsOf = async (reportFile) => {
@@ -99,6 +111,8 @@ const run = async (reportFile) => {
   return missed.length > 0 ? 1 : 0;
 };
 
+const stopPeers = () => Promise.all(started.splice(0).map(({ stop }) => stop()));
+
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, interrupt);
 
 const scratch = await mkdtemp(join(tmpdir(), 'imgrec-ci-'));
@@ -106,10 +120,12 @@ const reportFile = join(scratch, 'report.json');
 let exitCode = 1;
 try {
   exitCode = await run(reportFile);
+  await stopPeers();
+  if (exitCode === 0 && !interruptedBy) exitCode = await runFaults();
 } catch (error) {
   say(error.message);
 }
-await Promise.all(started.map(({ stop }) => stop()));
+await stopPeers();
 if (interruptedBy) exitCode = 128 + constants.signals[interruptedBy];
 
 const { passed, failed, skipped } = await countsOf(reportFile);

@@ -80,6 +80,13 @@ export const isTrue = (what: string, ok: boolean): Check => ({
   ok,
 });
 
+/**
+ * A figure that depends on what else the machine does: judged in the full run, which has the machine to itself, and only shown
+ * in the short one.
+ */
+export const timed = ({ size }: Pick<Trial, 'size'>, check: Check): Check =>
+  size === 'full' ? check : { ...check, must: `${check.must} in the full run`, ok: true };
+
 /** What every test requires: nothing lost, invented, answered twice, wrong or expired. */
 export const nothingAmiss = (judgement: Judgement): Check[] =>
   (['lost', 'unexpected', 'duplicated', 'wrong', 'expired'] as const).map((kind) =>

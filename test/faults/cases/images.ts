@@ -10,7 +10,16 @@ import { cpuSeconds, residentMb } from '../memory.ts';
 import { mutate } from '../mutate.ts';
 import type { Part } from '../parts.ts';
 import { type Photo, readFolder, truncated, withComment } from '../photos.ts';
-import { atMost, type Check, conclude, deadLetters, equals, type FaultTest, isTrue } from '../trial.ts';
+import {
+  atMost,
+  type Check,
+  conclude,
+  deadLetters,
+  equals,
+  type FaultTest,
+  isTrue,
+  timed,
+} from '../trial.ts';
 
 const marker = 'poison for a test';
 
@@ -72,8 +81,8 @@ const poison: FaultTest = {
       equals('crashes', crashes, 3 * poisons),
       // A classifier takes 0.3 s of CPU to start, a photograph 0.016 s: with one image in a hundred poisoned, three starts each
       // are a third of all work. The aim of 0.25 needs a cheaper start; that a crash costs its own start and no more is checked.
-      atMost('throughput lost', loss, trial.pick(0.6, 0.4)),
-      atMost('seconds lost a crash', secondsLost / crashes, 0.5),
+      timed(trial, atMost('throughput lost', loss, 0.4)),
+      timed(trial, atMost('seconds lost a crash', secondsLost / crashes, 0.5)),
       isTrue('the worker goes on', worker.isRunning()),
     ]);
   },
@@ -165,7 +174,7 @@ const malformed: FaultTest = {
     // Equal files are equal operations; which of them a result belongs to does not matter.
     return conclude(lab, operations, undefined, async () => [
       ...answersTo(operations, lab, worker, classifiers),
-      atMost('longest answer, ms', Math.max(...tookMs), trial.pick(4_000, 2_000)),
+      timed(trial, atMost('longest answer, ms', Math.max(...tookMs), 2_000)),
       atMost('resident MB of worker or classifier', largestMb, 300),
       equals('dead letters', await deadLetters(lab), 0),
     ]);
@@ -197,14 +206,14 @@ const bombs: FaultTest = {
       }, 10);
       operations.push(...(await postAll(url, [bytes], 1)));
       clearInterval(watch);
-      checks.push(atMost(`CPU s of: ${name}`, cpu() - cpuBefore, 1));
+      checks.push(timed(trial, atMost(`CPU s of: ${name}`, cpu() - cpuBefore, 1)));
       checks.push(atMost(`more resident MB during: ${name}`, peakMb - beforeMb, allowedMb));
     }
     const tookMs = operations.map(({ end, invokedAtMs }) => end.atMs - invokedAtMs);
     return conclude(lab, operations, undefined, async () => [
       ...answersTo(operations, lab, worker, classifiers),
       ...checks,
-      atMost('slowest, ms', percentile(tookMs, 1), 5_000),
+      timed(trial, atMost('slowest, ms', percentile(tookMs, 1), 5_000)),
       equals('dead letters', await deadLetters(lab), 0),
     ]);
   },

@@ -3,7 +3,7 @@ import { becomesTrue, urlOf } from '../lab.ts';
 import { startLoad } from '../load.ts';
 import type { Part } from '../parts.ts';
 import { openTap } from '../tap.ts';
-import { atMost, conclude, deadLetters, equals, type FaultTest, isTrue } from '../trial.ts';
+import { atMost, conclude, deadLetters, equals, type FaultTest, isTrue, timed } from '../trial.ts';
 
 const counts = (reads: ReadonlyMap<string, number>, prefix: string): number[] =>
   [...reads].filter(([key]) => key.startsWith(prefix)).map(([, count]) => count);
@@ -83,7 +83,7 @@ const drainWithPrefetched: FaultTest = {
     return conclude(lab, load.operations, termedAtMs, async ({ recoverySeconds }) => [
       isTrue(`messages were held (${held})`, held >= 5),
       isTrue('what was not started is visible again', visibleAgain),
-      atMost('handed back after ms', handedBackMs, 2_000),
+      timed(trial, atMost('handed back after ms', handedBackMs, 2_000)),
       equals('exit code', code ?? -1, 0),
       atMost('ended after ms', endedMs, 30_000),
       equals(
