@@ -83,6 +83,8 @@ export interface CallLimits {
   /** Time one attempt may take, from sending the request to the end of its headers. */
   readonly requestTimeoutMs: number;
   readonly maxAttempts: number;
+  /** Time that all attempts of a call may take together; without limit when absent. */
+  readonly totalTimeoutMs?: number;
   /** Attempts while the service answers with an error that may pass, which takes no time; `maxAttempts` when absent. */
   readonly maxAnsweredAttempts?: number;
 }
@@ -91,7 +93,13 @@ export interface CallLimits {
  * Where 36 % of the calls are answered with an error (test F9), three attempts fail for one image in twenty, which is then refused
  * or handed back; six fail for one in 460, within half a second.
  */
-export const defaultLimits: CallLimits = { requestTimeoutMs: 10_000, maxAttempts: 3, maxAnsweredAttempts: 6 };
+export const defaultLimits: CallLimits = {
+  requestTimeoutMs: 10_000,
+  maxAttempts: 3,
+  maxAnsweredAttempts: 6,
+  // Where nobody answers a client has its 503 after this long, not after three time-outs.
+  totalTimeoutMs: 15_000,
+};
 
 /**
  * A long poll answers after up to 20 s: its client waits longer than that, and leaves retries after silence to the poll loop.

@@ -144,7 +144,7 @@ describe('a direct call', () => {
   };
 
   const impatient: Clock = {
-    monotonicMs: () => 0,
+    monotonicMs: () => performance.now(),
     wallMs: () => Date.parse('2026-01-01T00:00:00Z'),
     sleep: async () => {},
   };
@@ -224,6 +224,19 @@ describe('a direct call', () => {
     await expect(callerFor(origin, { requestTimeoutMs: 200 }).call('bucket', get)).rejects.toMatchObject({
       code: 'UND_ERR_HEADERS_TIMEOUT',
     });
+  });
+
+  test('gives up at its total limit, however many attempts are left', async () => {
+    const silent = await serve(() => {});
+    const caller = callerFor(silent.origin, {
+      requestTimeoutMs: 800,
+      maxAttempts: 10,
+      totalTimeoutMs: 1_500,
+    });
+    const startedAtMs = performance.now();
+    await expect(caller.call('bucket', get)).rejects.toMatchObject({ code: 'UND_ERR_HEADERS_TIMEOUT' });
+    expect(performance.now() - startedAtMs).toBeLessThan(5_000);
+    expect(silent.calls()).toBeLessThan(4);
   });
 
   test('that is a long poll is tried again after an error, and not after silence', async () => {

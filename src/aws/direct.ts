@@ -70,6 +70,9 @@ export interface DirectOptions {
 const sockets = 128;
 const retryLimits = { floorMs: 20, ceilingMs: 2_000 };
 
+/** An attempt for which less time is left is none. */
+const shortestMs = 1_000;
+
 /** A clock that is off by more than this is why a signature was refused. */
 const skewToleranceMs = 240_000;
 
@@ -94,15 +97,18 @@ export const createDirectCaller = (options: DirectOptions): DirectCaller => {
     const pool = new Pool(origin, {
       connections: sockets,
       connect: { timeout: connectionTimeoutMs },
-      headersTimeout: limits.requestTimeoutMs,
-      bodyTimeout: limits.requestTimeoutMs,
       keepAliveTimeout: 15_000,
     });
     pools.set(origin, pool);
     return pool;
   };
 
-  const send = async ({ origin, basePath }: Route, request: DirectRequest): Promise<DirectResponse> => {
+  /** @param timeoutMs for the answer's headers, and again for its body */
+  const send = async (
+    { origin, basePath }: Route,
+    request: DirectRequest,
+    timeoutMs: number,
+  ): Promise<DirectResponse> => {
     const [credentials, region] = await Promise.all([options.credentials(), options.region()]);
     const path = basePath + request.path;
     const payloadSha256 = request.payloadSha256 ?? sha256Hex(request.body ?? '');
@@ -124,6 +130,8 @@ export const createDirectCaller = (options: DirectOptions): DirectCaller => {
       path,
       headers,
       body: request.body ?? null,
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
     });
     const body = Buffer.from(await answer.body.arrayBuffer());
     const code = errorCode(answer.statusCode, body, String(answer.headers['content-type'] ?? ''));
@@ -145,13 +153,18 @@ export const createDirectCaller = (options: DirectOptions): DirectCaller => {
       routes.set(place, route);
     },
     call: async (place, request) => {
-      const { maxAttempts, maxAnsweredAttempts = maxAttempts } = limits;
+      const { maxAttempts, maxAnsweredAttempts = maxAttempts, requestTimeoutMs } = limits;
+      const deadlineMs = clock.monotonicMs() + (limits.totalTimeoutMs ?? Number.POSITIVE_INFINITY);
       let corrected = false;
       for (let attempt = 1; ; attempt++) {
         const route = routes.get(place);
         if (route === undefined) return undefined;
         try {
-          const response = await send(route, request);
+          const timeoutMs = Math.min(
+            requestTimeoutMs,
+            Math.max(shortestMs, deadlineMs - clock.monotonicMs()),
+          );
+          const response = await send(route, request, timeoutMs);
           if (isRedirect(response.status)) {
             routes.delete(place);
             return undefined;
@@ -164,7 +177,7 @@ export const createDirectCaller = (options: DirectOptions): DirectCaller => {
           }
           if (attempt >= maxAnsweredAttempts || !isTransient(response.code, response.status)) return response;
         } catch (error) {
-          if (attempt >= maxAttempts) throw error;
+          if (attempt >= maxAttempts || clock.monotonicMs() >= deadlineMs - shortestMs) throw error;
         }
         await clock.sleep(backoffMs(attempt, retryLimits));
       }

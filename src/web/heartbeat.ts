@@ -9,25 +9,34 @@ import {
   webReportMaxAgeMs,
   webReportPrefix,
 } from '../reports/reports.ts';
+import type { Health } from './health.ts';
 
 /** Writes a web process's report: its only heartbeat. Throws CloudError. */
 export const writeReport = async ({ s3, names }: Cluster, report: WebReport): Promise<void> =>
   s3.put(names.opsBucket, webReportKey(report.webId), JSON.stringify(report), 'application/json');
 
+/** While the cloud stores nothing: a load balancer sends no images to an unhealthy process, so only a report shows that it is over. */
+const troubledIntervalMs = 1_000;
+
 /** Writes the report every 10 s until `signal` aborts. A report that cannot be written is logged; the next one may. */
 export const keepReporting = async (
   cluster: Cluster,
   report: () => WebReport,
+  health: Health,
   clock: Clock,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> => {
   for (;;) {
-    await clock.sleep(webReportIntervalMs, signal);
+    await clock.sleep(health.trouble() === undefined ? webReportIntervalMs : troubledIntervalMs, signal);
     if (signal.aborted) return;
-    await writeReport(cluster, report()).catch((error: unknown) => {
+    try {
+      await writeReport(cluster, report());
+      health.stored();
+    } catch (error) {
       log.warn({ error: messageOf(error) }, 'the report could not be written');
-    });
+      health.notStored(messageOf(error));
+    }
   }
 };
 

@@ -367,6 +367,27 @@ describe('a web tier in trouble', () => {
     await web.stop();
   });
 
+  test('is unhealthy while the cloud does not store, and healthy again by itself', async () => {
+    const web = await startWeb(own);
+    const health = async () => {
+      const answer = await fetch(`${web.url}/healthz`);
+      return { code: answer.status, ...((await answer.json()) as object) };
+    };
+    expect(await health()).toEqual({ code: 200, status: 'ok', waiting: 0 });
+    await own.setFaults([{ operation: 's3:PutObject', fault: 'internal-error' }]);
+    const answer = await fetch(web.url, { method: 'POST', body: form('myfile', cat, 'cat.jpg') });
+    expect(answer.status).toBe(503);
+    expect(await health()).toMatchObject({
+      code: 503,
+      status: 'unhealthy',
+      why: expect.stringMatching(/does not store/),
+    });
+    await own.setFaults([]);
+    // No image is needed for it: a load balancer sends none.
+    while ((await health()).code !== 200) await systemClock.sleep(20);
+    await web.stop();
+  });
+
   test('answers 503 with Retry-After while the cloud is down', async () => {
     const web = await startWeb(own);
     await own.close();

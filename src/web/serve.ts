@@ -12,6 +12,7 @@ import type { Log } from '../log.ts';
 import type { WebReport } from '../reports/reports.ts';
 import type { ReplyForm } from './answers.ts';
 import { createCounters } from './counters.ts';
+import { createHealth } from './health.ts';
 import { keepReporting, sweepReplyQueues, writeReport } from './heartbeat.ts';
 import { companyMs, openReplies, type Replies } from './replies.ts';
 import { createServer } from './server.ts';
@@ -80,6 +81,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   const place = { account, region, partition: arn.split(':')[1] ?? 'aws' };
 
   const counters = createCounters();
+  const health = createHealth();
   let replies: Replies | undefined;
   const report = (webId: string): WebReport => ({
     v: 1,
@@ -101,10 +103,10 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   const giveUp = new AbortController();
   // One listener a request that waits.
   setMaxListeners(0, giveUp.signal);
-  const app = await createServer({ ...options, requests, replies, counters, giveUp: giveUp.signal });
+  const app = await createServer({ ...options, requests, replies, counters, health, giveUp: giveUp.signal });
 
   const stopped = new AbortController();
-  const reporting = keepReporting(cluster, () => report(webId()), clock, log, stopped.signal);
+  const reporting = keepReporting(cluster, () => report(webId()), health, clock, log, stopped.signal);
   sweepReplyQueues(cluster, webId()).then(
     (swept) =>
       swept.length > 0 && log.info({ swept }, 'reply queues of web processes that are gone were deleted'),

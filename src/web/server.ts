@@ -109,7 +109,12 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   // Browsers ask for it with every page, a plain label included.
   app.get('/favicon.ico', (_request, reply) => reply.status(204).send());
 
-  app.get('/healthz', async () => ({ status: 'ok', waiting: options.replies.waiting() }));
+  app.get('/healthz', async (_request, reply) => {
+    const waiting = options.replies.waiting();
+    const why = options.health.trouble();
+    if (why === undefined) return { status: 'ok', waiting };
+    return reply.status(503).send({ status: 'unhealthy', why: `the cloud does not store: ${why}`, waiting });
+  });
 
   app.get<{ Params: { id: string } }>('/v1/results/:id', async (request, reply) => {
     const { id } = request.params;

@@ -7,6 +7,7 @@ import { contractVersion, encode, imageKey, maxInlineBytes } from '../jobs/contr
 import type { Log } from '../log.ts';
 import { type Answer, answerOf, problem } from './answers.ts';
 import type { Counters } from './counters.ts';
+import type { Health } from './health.ts';
 import type { Replies } from './replies.ts';
 import type { Upload } from './upload.ts';
 
@@ -19,6 +20,7 @@ export interface SubmitOptions {
   /** `inline` sends images of up to 128 KiB in the message itself; larger ones, and all with `key`, through the input bucket. */
   readonly transport: 'key' | 'inline';
   readonly counters: Counters;
+  readonly health: Health;
   readonly log: Log;
 }
 
@@ -79,6 +81,7 @@ export const submit = async (
       }),
     );
     counters.accepted();
+    options.health.stored();
     const result = await reply;
     if (result === undefined)
       return problem(id, 504, 'No answer in time', `the result will be at /v1/results/${id}`);
@@ -87,6 +90,7 @@ export const submit = async (
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
     counters.refused();
+    options.health.notStored(error.message);
     log.warn({ id, error: error.message }, 'an image was refused: the cloud does not take it');
     return problem(
       id,

@@ -47,8 +47,9 @@ export interface JobOptions {
 
 /** A newer version's messages wait for a newer worker: a rollout of web before workers loses nothing. */
 const newerVersionSeconds = 60;
-/** Reads of an image whose bytes do not match before it counts as corrupt: a cut-off answer is worth another try. */
+/** Reads in a row of an image whose bytes do not match: a cut-off answer is worth another try, here and then by another worker. */
 const corruptReads = 3;
+const corruptSeconds = 2;
 /** After a classifier failed on it, an image is tried again soon, but not before a classifier can be back. */
 const failedClassifierSeconds = 2;
 
@@ -194,6 +195,8 @@ export const runJob = async (
   const queuedMs = ageMs();
   const image = await fetchImage();
   if (image === 'image-gone') return publish(await store(failed(image, 'the image is no longer stored')));
+  if (typeof image === 'string' && 'key' in request.image && delivery.receiveCount < options.maxReceives)
+    return { kind: 'hand-back', delaySeconds: corruptSeconds, why: 'the image was changed on its way' };
   if (typeof image === 'string')
     return publish(await store(failed(image, 'the stored image is not the one that was sent')));
   const fetchMs = clock.monotonicMs() - startedAtMs;

@@ -68,7 +68,7 @@ const queue = async (body: string) => {
 };
 
 /** Runs a worker until `done` resolves, then drains it. */
-const workUntil = async (done: () => Promise<unknown>): Promise<WorkerTotals> => {
+const workUntil = async (done: () => Promise<unknown>, maxReceives = 3): Promise<WorkerTotals> => {
   const stop = new AbortController();
   const totals = runWorker({
     cluster: test_.cluster,
@@ -76,7 +76,7 @@ const workUntil = async (done: () => Promise<unknown>): Promise<WorkerTotals> =>
     model,
     name: 'worker-under-test',
     visibilitySeconds: 30,
-    maxReceives: 3,
+    maxReceives,
     pollWaitSeconds: 1,
     jobTimeoutSeconds: 10,
     graceSeconds: 10,
@@ -213,11 +213,24 @@ describe('a worker', () => {
     expect(await stored(request.id)).toMatchObject({ status: 'failed', error: { reason: 'image-gone' } });
   });
 
+  test('an image that was changed on its way is read again later', async () => {
+    const request = requestFor(cat);
+    await store(request, await readFile(assetPath('samples', 'daisy.jpg')));
+    await queue(encode(request));
+    const totals = await workUntil(async () => {
+      await systemClock.sleep(500);
+      await store(request, cat);
+      await nextReplies(1);
+    });
+    expect(await stored(request.id)).toMatchObject({ status: 'ok', label: 'Egyptian Mau' });
+    expect(totals).toMatchObject({ handedBack: 1, ok: 1 });
+  });
+
   test('an image that is not the one that was sent is never classified', async () => {
     const request = requestFor(cat);
     await store(request, await readFile(assetPath('samples', 'daisy.jpg')));
     await queue(encode(request));
-    await workUntil(() => nextReplies(1));
+    await workUntil(() => nextReplies(1), 1);
     expect(await stored(request.id)).toMatchObject({ status: 'failed', error: { reason: 'image-corrupt' } });
   });
 

@@ -107,11 +107,15 @@ const fullDisk: FaultTest = {
     const { bavail, bsize } = statfsSync(disk);
     await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => {});
     const fullAtMs = performance.now();
-    await delay(trial.pick(3_000, 30_000));
+    const healthOf = async () => (await fetch(new URL('/healthz', url))).status;
+    const unhealthy = await becomesTrue(async () => (await healthOf()) === 503, 20_000);
+    await delay(trial.pick(1_000, 30_000));
+    const unhealthyStill = (await healthOf()) === 503;
     await rm(filler);
     const freedAtMs = performance.now();
     const during = load.operations.filter(({ end }) => end.atMs > fullAtMs + 500);
     const refused = during.filter(({ end }) => end.kind === 'fail').length;
+    const healthy = await becomesTrue(async () => (await healthOf()) === 200, 20_000);
     const resumed = await becomesTrue(
       () => load.operations.some(({ end }) => end.kind === 'ok' && end.atMs > freedAtMs),
       20_000,
@@ -124,7 +128,9 @@ const fullDisk: FaultTest = {
         'nothing exits',
         [cloud, web, worker].every((part) => part.isRunning()),
       ),
+      isTrue('unhealthy while the cloud cannot store', unhealthy && unhealthyStill),
       atLeast('refused meanwhile', refused, 1),
+      isTrue('healthy again when there is room', healthy),
       isTrue('goes on when there is room again', resumed),
       equals('dead letters', await deadLetters(lab), 0),
     ]);
