@@ -52,6 +52,8 @@ export const createEc2 = (connection: Connection) => {
             MinCount: 1,
             MaxCount: 1,
             ClientToken: request.clientToken,
+            // A worker that has drained ends its own instance; stopped ones would wait for somebody to start them.
+            InstanceInitiatedShutdownBehavior: 'terminate',
             UserData: Buffer.from(request.userData).toString('base64'),
             TagSpecifications: [
               {

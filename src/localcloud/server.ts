@@ -7,6 +7,7 @@ import { ImgrecError } from '../errors.ts';
 import { createAdmin } from './admin.ts';
 import { createCallCounter } from './calls.ts';
 import { createInstances } from './ec2/instances.ts';
+import { processMachines } from './ec2/machine.ts';
 import { createEc2 } from './ec2.ts';
 import { createFaultEngine } from './faults/engine.ts';
 import { openLog } from './faults/log.ts';
@@ -15,6 +16,7 @@ import { createFront } from './front.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { createBuckets } from './s3/buckets.ts';
 import { createS3 } from './s3.ts';
+import { createShelves } from './shelf.ts';
 import { createVerifier } from './sigv4.ts';
 import { createMoveTasks } from './sqs/move-tasks.ts';
 import { createQueues } from './sqs/queues.ts';
@@ -62,6 +64,8 @@ export interface LocalCloud {
 
 const region = 'us-east-1';
 const account = '000000000000';
+/** Live at the same time: a client in a loop must not fill this machine with processes. */
+const maxInstances = 64;
 
 /** Tells as an ImgrecError when the port is taken. Resolves with the port, which `0` leaves to the system. */
 const listen = (server: Server, port: number): Promise<number> =>
@@ -113,24 +117,33 @@ const openServices = (
   const buckets = createBuckets({ clock, journal, folder: path.join(stateFolder, 's3') });
   const moveTasks = createMoveTasks({ queues, clock });
   const ssm = createSsm({ clock, journal, region, account });
+  const shelves = createShelves(journal);
+  const startMachine =
+    launcher &&
+    processMachines({
+      launcher,
+      logFolder: path.join(stateFolder, 'instances'),
+      environment: () => ({
+        AWS_ENDPOINT_URL: endpoint(),
+        AWS_REGION: region,
+        AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+        // There is no metadata service here, and an instance must not look for one on whatever network this machine is in.
+        AWS_EC2_METADATA_DISABLED: 'true',
+      }),
+    });
   const instances = createInstances({
-    ...(launcher && { launcher }),
+    ...(startMachine && { startMachine }),
+    shelves,
     clock,
     graceSeconds: options.graceSeconds ?? 30,
-    logFolder: path.join(stateFolder, 'instances'),
-    environment: () => ({
-      AWS_ENDPOINT_URL: endpoint(),
-      AWS_REGION: region,
-      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-      // There is no metadata service here, and an instance must not look for one on whatever network this machine is in.
-      AWS_EC2_METADATA_DISABLED: 'true',
-    }),
     log,
   });
+  const ec2 = createEc2({ instances, shelves, clock, account, region, maxInstances });
   opened = openJournal({
     file: path.join(stateFolder, 'journal.jsonl'),
     replay: (entry) => {
+      if (shelves.replay(entry)) return;
       queues.replay(entry);
       buckets.replay(entry);
       ssm.replay(entry);
@@ -139,8 +152,10 @@ const openServices = (
       yield* queues.snapshot();
       yield* buckets.snapshot();
       yield* ssm.snapshot();
+      yield* shelves.snapshot();
     },
   });
+  instances.recover();
   return {
     services: {
       sqs: createSqs({
@@ -154,7 +169,7 @@ const openServices = (
       s3: createS3({ buckets, clock, account, region, strict403: options.strict403 ?? false }),
       ssm,
       sts: createSts(account),
-      ec2: createEc2({ instances, account, region }),
+      ec2,
     },
     close: async (): Promise<void> => {
       await instances.close();

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ec2Cases } from './cases/ec2.ts';
+import { ec2LifeCases } from './cases/ec2-life.ts';
+import { ec2TemplateCases } from './cases/ec2-templates.ts';
 import { s3BeyondCases } from './cases/s3-beyond.ts';
 import { s3BucketCases } from './cases/s3-buckets.ts';
 import { s3ChecksumCases } from './cases/s3-checksums.ts';
@@ -30,6 +32,8 @@ const cases: readonly ContractCase[] = [
   ...s3BeyondCases,
   ...ssmAndStsCases,
   ...ec2Cases,
+  ...ec2LifeCases,
+  ...ec2TemplateCases,
 ];
 
 /** Long enough for AWS to be consistent; the other endpoints are not given the time to be slow. */

@@ -81,6 +81,17 @@ const moto = of('moto', {
   'the same ClientToken with other parameters is refused as IdempotentParameterMismatch':
     'ClientToken is ignored',
   'what is no id is refused as InvalidInstanceID.Malformed': 'answers InvalidInstanceID.NotFound',
+  'stopping a stopped and starting a running instance are no errors': 'a running one becomes pending',
+  'a terminated instance can neither be stopped nor started: IncorrectInstanceState':
+    'a terminated instance can be stopped',
+  'a tag of what does not exist is refused, and no resource of the call is tagged': 'ids are not looked up',
+  'a tag whose key begins with aws: is refused': 'taken like any other',
+  'a template that does not exist is NotFound, by name and by id': 'answers an empty list',
+  'a new version takes what it does not say from its source, and is not the default by itself':
+    'SourceVersion is ignored',
+  'an instance has the metadata options of its template': 'those of the template are ignored',
+  'a launch without an image is refused as MissingParameter': 'launches some image',
+  'a Spot instance cannot be stopped': 'it can',
 });
 
 const elasticmq = of('elasticmq', {

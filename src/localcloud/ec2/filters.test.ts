@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { readParameters } from '../query.ts';
-import { readFilters, wildcard } from './filters.ts';
-import type { Instance } from './instances.ts';
+import { type Filterable, readFilters, wildcard } from './filters.ts';
 import { readUserData } from './userdata.ts';
 
 test.each([
@@ -18,13 +17,10 @@ test.each([
   expect(wildcard(pattern).test(text)).toBe(matches);
 });
 
-const instance = {
-  id: 'i-1',
-  state: 'running',
-  instanceType: 't3.micro',
-  clientToken: '',
-  tags: { cluster: 'one', role: 'worker' },
-} as unknown as Instance;
+const resource = { state: 'running', tags: { cluster: 'one', role: 'worker' } };
+const filterable: Filterable<typeof resource> = { 'instance-state-name': ({ state }) => [state] };
+const filter = (query: string) =>
+  readFilters(readParameters(Buffer.from(query)), filterable, ({ tags }) => tags);
 
 test.each([
   ['nothing', '', true],
@@ -38,13 +34,11 @@ test.each([
     false,
   ],
 ])('filtering by %s', (_name, query, matches) => {
-  expect(readFilters(readParameters(Buffer.from(query)))(instance)).toBe(matches);
+  expect(filter(query)(resource)).toBe(matches);
 });
 
 test('an unknown filter is refused', () => {
-  expect(() => readFilters(readParameters(Buffer.from('Filter.1.Name=colour&Filter.1.Value.1=red')))).toThrow(
-    "'colour' is invalid",
-  );
+  expect(() => filter('Filter.1.Name=colour&Filter.1.Value.1=red')).toThrow("'colour' is invalid");
 });
 
 const userData = (text: string): string => readUserData(Buffer.from(text).toString('base64'));

@@ -1,8 +1,6 @@
 import { Refusal } from '../answer.ts';
 import { indexesOf, listOf, type Parameters } from '../query.ts';
-import type { Instance } from './instances.ts';
-
-export type InstanceFilter = (instance: Instance) => boolean;
+import type { Tags } from './tags.ts';
 
 /** AWS's wildcards: * for any characters, ? for one; a backslash takes their meaning away. */
 export const wildcard = (pattern: string): RegExp => {
@@ -19,33 +17,34 @@ export const wildcard = (pattern: string): RegExp => {
   return new RegExp(`^${source}$`);
 };
 
-const valuesOf = (name: string): ((instance: Instance) => readonly string[]) => {
+/** By the name of a filter, the values of a resource that it looks at. */
+export type Filterable<T> = Readonly<Record<string, (resource: T) => readonly string[]>>;
+
+const valuesOf = <T>(filterable: Filterable<T>, tagsOf: (resource: T) => Tags, name: string) => {
   if (name.startsWith('tag:')) {
     const key = name.slice('tag:'.length);
-    return ({ tags }) => (Object.hasOwn(tags, key) ? [tags[key] ?? ''] : []);
+    return (resource: T): readonly string[] => {
+      const tags = tagsOf(resource);
+      return Object.hasOwn(tags, key) ? [tags[key] ?? ''] : [];
+    };
   }
-  switch (name) {
-    case 'tag-key':
-      return ({ tags }) => Object.keys(tags);
-    case 'instance-state-name':
-      return ({ state }) => [state];
-    case 'instance-id':
-      return ({ id }) => [id];
-    case 'instance-type':
-      return ({ instanceType }) => [instanceType];
-    case 'client-token':
-      return ({ clientToken }) => [clientToken];
-    default:
-      throw new Refusal('InvalidParameterValue', `The filter '${name}' is invalid`);
-  }
+  if (name === 'tag-key') return (resource: T): readonly string[] => Object.keys(tagsOf(resource));
+  const read = Object.hasOwn(filterable, name) ? filterable[name] : undefined;
+  if (!read) throw new Refusal('InvalidParameterValue', `The filter '${name}' is invalid`);
+  return read;
 };
 
-/** All filters must hold; of one filter's values, one must match. */
-export const readFilters = (parameters: Parameters): InstanceFilter => {
-  const filters = indexesOf(parameters, 'Filter').map((index): InstanceFilter => {
-    const read = valuesOf(parameters.get(`Filter.${index}.Name`) ?? '');
+/** All filters must hold; of one filter's values, one must match. Every kind of resource has `tag:KEY` and `tag-key`. */
+export const readFilters = <T>(
+  parameters: Parameters,
+  filterable: Filterable<T>,
+  tagsOf: (resource: T) => Tags,
+): ((resource: T) => boolean) => {
+  const filters = indexesOf(parameters, 'Filter').map((index) => {
+    const read = valuesOf(filterable, tagsOf, parameters.get(`Filter.${index}.Name`) ?? '');
     const patterns = listOf(parameters, `Filter.${index}.Value`).map(wildcard);
-    return (instance) => read(instance).some((value) => patterns.some((pattern) => pattern.test(value)));
+    return (resource: T): boolean =>
+      read(resource).some((value) => patterns.some((pattern) => pattern.test(value)));
   });
-  return (instance) => filters.every((filter) => filter(instance));
+  return (resource) => filters.every((filter) => filter(resource));
 };

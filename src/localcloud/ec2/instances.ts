@@ -1,196 +1,222 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import path from 'node:path';
 import type { Clock } from '../../clock.ts';
+import type { Shelf, Shelves } from '../shelf.ts';
+import type { Machine, StartMachine } from './machine.ts';
+import { hexId } from './names.ts';
+import type { Tags } from './tags.ts';
 
-export type InstanceState = 'pending' | 'running' | 'shutting-down' | 'terminated';
+export type InstanceState = 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
 
-/** What RunInstances was told of an instance and what became of it. */
-export interface Instance {
-  readonly id: string;
+/** Why an instance is in the state it is in. */
+export interface StateReason {
+  /** As https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html lists them. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What an instance was launched with. */
+export interface LaunchRequest {
   readonly reservationId: string;
   readonly launchIndex: number;
-  /** Wall clock, milliseconds. */
-  readonly launchedMs: number;
   readonly imageId: string;
   readonly instanceType: string;
   readonly clientToken: string;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly pid: number | undefined;
-  state: InstanceState;
-  /** Why it ended; '' while it runs. */
-  reason: string;
-  /** Monotonic milliseconds of the end. */
-  endedMs: number | undefined;
-}
-
-export type LaunchRequest = Pick<
-  Instance,
-  'reservationId' | 'launchIndex' | 'imageId' | 'instanceType' | 'clientToken' | 'tags'
-> & {
+  /** Of the whole request, by which a repeated client token is judged. */
+  readonly requestHash: string;
+  readonly tags: Tags;
+  readonly subnetId: string;
+  readonly zone: string;
+  readonly groupIds: readonly string[];
+  /** Of its instance profile; '' where it has none. */
+  readonly profileArn: string;
+  readonly market: 'on-demand' | 'spot';
+  /** What becomes of it when its program ends by itself. */
+  readonly onShutdown: 'stop' | 'terminate';
+  /** MetadataOptions, as they were sent. */
+  readonly metadataOptions: Readonly<Record<string, string>>;
   /** Given to the program as it is, in IMGREC_USER_DATA. */
   readonly userData: string;
-};
+}
+
+export interface Instance extends LaunchRequest {
+  readonly id: string;
+  /** Of the launch or the last start. Wall clock, milliseconds. */
+  readonly launchedMs: number;
+  readonly state: InstanceState;
+  readonly reason: StateReason | undefined;
+  /** Of the termination. Wall clock, milliseconds. */
+  readonly endedMs: number | undefined;
+}
 
 export interface Instances {
-  /** Whether there is a program to start and this cloud is not closing. */
+  /** Whether there is something to start and this cloud is not closing. */
   readonly canLaunch: () => boolean;
   launch(request: LaunchRequest): Instance;
   get(id: string): Instance | undefined;
   /** All that live and those that ended less than an hour ago, oldest first. */
   list(): readonly Instance[];
+  setTags(id: string, tags: Tags): void;
+  /** Starts a stopped one again; does nothing to any other. */
+  start(id: string): void;
+  /** As terminate, but it can be started again. `force`: no grace. Does nothing to one that does not run. */
+  stop(id: string, force: boolean): void;
   /** SIGTERM now, SIGKILL after the grace; does nothing to one that ends or has ended. */
-  terminate(id: string): void;
-  /** Terminates all; resolves when no process is left. */
+  terminate(id: string, reason?: StateReason): void;
+  /** After the journal was read: what ran behind the instances ended with the local cloud before this one. */
+  recover(): void;
+  /** Ends what runs behind them all, as when a host goes down; resolves when nothing is left. */
   close(): Promise<void>;
 }
 
 export interface InstancesOptions {
-  readonly launcher?: readonly string[];
+  /** Undefined: nothing can be launched. */
+  readonly startMachine?: StartMachine;
+  readonly shelves: Shelves;
   readonly clock: Clock;
   readonly graceSeconds: number;
-  /** Gets `<instance id>.log` with what the program prints. */
-  readonly logFolder: string;
-  /** Added to this process's environment. */
-  readonly environment: () => Readonly<Record<string, string>>;
   readonly log: (line: object) => void;
 }
 
 /** AWS lists the dead for about an hour. */
 const rememberMs = 3_600_000;
 
+const byUser: StateReason = {
+  code: 'Client.UserInitiatedShutdown',
+  message: 'Client.UserInitiatedShutdown: User initiated shutdown',
+};
+const hostGone: StateReason = {
+  code: 'Server.InternalError',
+  message: 'Server.InternalError: the local cloud that it ran on was stopped',
+};
+
 interface Live {
-  readonly instance: Instance;
-  readonly child: ChildProcess;
+  readonly machine: Machine;
   readonly ended: Promise<void>;
-  readonly stopKill: AbortController;
+  /** Aborts when it has ended. */
+  readonly over: AbortSignal;
 }
 
-/** Settings of the person's own AWS account must not reach an instance: they would outrank what it is given. */
-const inheritedEnvironment = (): NodeJS.ProcessEnv =>
-  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_')));
+const isOver = ({ state }: Instance): boolean => state === 'terminated' || state === 'stopped';
 
-/**
- * Instances as child processes. Each leads a process group and has an IPC channel: it says `{type:'ready'}` on it, and
- * the channel's end tells it that this process is gone, however that happened.
- */
+/** The states of instances, and the machines behind those that run. */
 export const createInstances = (options: InstancesOptions): Instances => {
-  const { clock, launcher, log } = options;
-  const instances = new Map<string, Instance>();
+  const { clock, startMachine, log } = options;
+  const instances: Shelf<Instance> = options.shelves.open('ec2.instance');
   const live = new Map<string, Live>();
   let closing = false;
 
-  const signalGroup = (pid: number, signal: NodeJS.Signals): void => {
-    try {
-      process.kill(-pid, signal);
-    } catch (error) {
-      // ESRCH: the group is gone. EPERM: macOS says so when only zombies are left in it.
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ESRCH' && code !== 'EPERM') throw error;
-    }
+  const change = (id: string, changes: Partial<Instance>): void => {
+    const before = instances.get(id);
+    if (before) instances.put(id, { ...before, ...changes });
   };
 
   const forgetOld = (): void => {
-    const beforeMs = clock.monotonicMs() - rememberMs;
-    for (const instance of instances.values())
-      if (instance.endedMs !== undefined && instance.endedMs < beforeMs) instances.delete(instance.id);
+    const beforeMs = clock.wallMs() - rememberMs;
+    for (const { id, endedMs } of [...instances.values()])
+      if (endedMs !== undefined && endedMs < beforeMs) instances.remove(id);
   };
 
-  const start = (command: string, args: readonly string[], id: string, userData: string): ChildProcess => {
-    mkdirSync(options.logFolder, { recursive: true, mode: 0o700 });
-    const output = openSync(path.join(options.logFolder, `${id}.log`), 'a', 0o600);
-    try {
-      return spawn(command, args, {
-        detached: true,
-        stdio: ['ignore', output, output, 'ipc'],
-        env: {
-          ...inheritedEnvironment(),
-          ...options.environment(),
-          IMGREC_INSTANCE_ID: id,
-          IMGREC_USER_DATA: userData,
-        },
-      });
-    } finally {
-      closeSync(output);
-    }
+  /** What is left of an instance when its machine is gone. One that never ran is not kept, as on AWS. */
+  const settle = (instance: Instance, reason: StateReason): void => {
+    const isAsked = instance.state === 'shutting-down' || instance.state === 'stopping';
+    const isKept =
+      instance.state === 'stopping' || (instance.state === 'running' && instance.onShutdown === 'stop');
+    const state = isKept ? 'stopped' : 'terminated';
+    change(instance.id, {
+      state,
+      ...(!isAsked && { reason }),
+      ...(state === 'terminated' && { endedMs: clock.wallMs() }),
+    });
+    log({ event: 'instance-ended', id: instance.id, state, reason: reason.message });
   };
 
-  const launch = (request: LaunchRequest): Instance => {
-    const [command, ...args] = launcher ?? [];
-    if (command === undefined) throw new Error('there is no launcher');
-    const { userData, ...described } = request;
-    const id = `i-${randomBytes(9).toString('hex').slice(0, 17)}`;
-    const child = start(command, args, id, userData);
-    const instance: Instance = {
-      ...described,
-      id,
-      launchedMs: clock.wallMs(),
-      pid: child.pid,
-      state: 'pending',
-      reason: '',
-      endedMs: undefined,
-    };
-    instances.set(id, instance);
-    const stopKill = new AbortController();
+  const begin = ({ id, userData }: Instance): void => {
+    if (!startMachine) throw new Error('there is nothing to start');
+    const over = new AbortController();
+    let resolveEnded = (): void => {};
     const ended = new Promise<void>((resolve) => {
-      const end = (reason: string): void => {
-        if (instance.endedMs !== undefined) return;
-        stopKill.abort();
-        // What the program left behind in its group ends with the instance, as it would on a machine.
-        if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
-        instance.endedMs = clock.monotonicMs();
-        if (instance.state !== 'shutting-down') instance.reason = reason;
-        instance.state = 'terminated';
-        live.delete(id);
-        log({ event: 'instance-ended', id, reason });
-        resolve();
-      };
-      child.once('error', (error) => end(`Server.InternalError: ${error.message}`));
-      child.once('exit', (code, signal) => end(`Server.InstanceExit: ${signal ?? `exit code ${code}`}`));
+      resolveEnded = resolve;
     });
-    child.on('message', (message) => {
-      const type =
-        typeof message === 'object' && message !== null && 'type' in message ? message.type : undefined;
-      if (type === 'ready' && instance.state === 'pending') {
-        instance.state = 'running';
+    const machine = startMachine(id, userData, {
+      onReady: () => {
+        if (instances.get(id)?.state !== 'pending') return;
+        change(id, { state: 'running' });
         log({ event: 'instance-running', id });
-      }
+      },
+      onEnd: ({ why, failed }) => {
+        over.abort();
+        live.delete(id);
+        const instance = instances.get(id);
+        const code = failed ? 'Server.InternalError' : 'Client.InstanceInitiatedShutdown';
+        if (instance) settle(instance, { code, message: `${code}: its program ended with ${why}` });
+        resolveEnded();
+      },
     });
-    live.set(id, { instance, child, ended, stopKill });
-    log({ event: 'instance-started', id, pid: child.pid });
-    return instance;
+    live.set(id, { machine, ended, over: over.signal });
+    log({ event: 'instance-started', id, pid: machine.pid });
   };
 
-  const terminate = (id: string): void => {
+  const end = (id: string, graceSeconds: number): void => {
     const found = live.get(id);
-    if (!found || found.instance.state === 'shutting-down') return;
-    const { instance, child, stopKill } = found;
-    instance.state = 'shutting-down';
-    instance.reason = 'User initiated';
-    // Only the program itself: it drains and ends its own children in its own order.
-    child.kill('SIGTERM');
-    void clock.sleep(options.graceSeconds * 1000, stopKill.signal).then(() => {
-      if (stopKill.signal.aborted || child.pid === undefined) return;
-      log({ event: 'instance-killed', id, afterSeconds: options.graceSeconds });
-      signalGroup(child.pid, 'SIGKILL');
+    if (!found) return;
+    found.machine.stop();
+    void clock.sleep(graceSeconds * 1000, found.over).then(() => {
+      if (found.over.aborted) return;
+      log({ event: 'instance-killed', id, afterSeconds: graceSeconds });
+      found.machine.kill();
     });
   };
 
   return {
-    canLaunch: () => launcher !== undefined && launcher.length > 0 && !closing,
-    launch,
-    get: (id) => instances.get(id),
+    canLaunch: () => startMachine !== undefined && !closing,
+    launch: (request) => {
+      const id = hexId('i');
+      const instance: Instance = {
+        ...request,
+        id,
+        launchedMs: clock.wallMs(),
+        state: 'pending',
+        reason: undefined,
+        endedMs: undefined,
+      };
+      instances.put(id, instance);
+      begin(instance);
+      return instance;
+    },
+    get: instances.get,
     list: () => {
       forgetOld();
       return [...instances.values()];
     },
-    terminate,
+    setTags: (id, tags) => change(id, { tags }),
+    start: (id) => {
+      const instance = instances.get(id);
+      if (instance?.state !== 'stopped') return;
+      change(id, { state: 'pending', reason: undefined, launchedMs: clock.wallMs() });
+      begin(instance);
+    },
+    stop: (id, force) => {
+      const state = instances.get(id)?.state;
+      if (state !== 'running' && state !== 'pending') return;
+      change(id, { state: 'stopping', reason: byUser });
+      end(id, force ? 0 : options.graceSeconds);
+    },
+    terminate: (id, reason = byUser) => {
+      const instance = instances.get(id);
+      if (!instance || instance.state === 'shutting-down' || instance.state === 'terminated') return;
+      if (live.has(id)) {
+        change(id, { state: 'shutting-down', reason });
+        // One that is stopping has its SIGTERM and its deadline already.
+        if (instance.state !== 'stopping') end(id, options.graceSeconds);
+      } else change(id, { state: 'terminated', reason, endedMs: clock.wallMs() });
+    },
+    recover: () => {
+      for (const instance of [...instances.values()]) if (!isOver(instance)) settle(instance, hostGone);
+    },
     close: async () => {
       closing = true;
-      const all = [...live.values()];
-      for (const { instance } of all) terminate(instance.id);
-      await Promise.all(all.map(({ ended }) => ended));
+      const all = [...live];
+      for (const [id] of all) end(id, options.graceSeconds);
+      await Promise.all(all.map(([, { ended }]) => ended));
     },
   };
 };
