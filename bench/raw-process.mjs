@@ -20,7 +20,7 @@ process.on('message', async (count) => {
   for (let i = 0; i < count; i++) {
     const { pixels } = await rawDecode(images[i % images.length]);
     const { rgb, width, height } = pixels;
-    await opening.session.infer(rawResample(rgb, frame(width, height, model.contract)));
+    await opening.session.infer([rawResample(rgb, frame(width, height, model.contract))]);
   }
   const spent = process.cpuUsage({ user, system });
   process.send({ cpuMs: (spent.user + spent.system) / 1_000 });

@@ -81,7 +81,7 @@ const measure = async ({ decode, resize }, images, { withInference, onCrop }) =>
     );
     if (withInference)
       await timed(spent, 'infer', async () => {
-        for (const crop of crops) await session.infer(crop);
+        for (const crop of crops) await session.infer([crop]);
       });
     for (const [i, crop] of crops.entries()) onCrop?.(at + i, crop);
   }

@@ -1,7 +1,7 @@
 import type { ImageHeader } from '../image/inspect.ts';
 import type { Model } from './model.ts';
 
-/** How long each step took in the classifier, in milliseconds. */
+/** How long each step took in the classifier, in milliseconds; of an inference shared with others, its part. */
 export interface Timings {
   readonly decodeMs: number;
   readonly resizeMs: number;
@@ -22,11 +22,7 @@ export type ClassifierRequest =
   /** Do not start this one any more: another process has it, or nobody wants it. */
   | { readonly kind: 'recall'; readonly id: number };
 
-/** Classifier to parent. Jobs are answered in the order in which they came, recalled ones not at all. */
-export type ClassifierReply =
-  | { readonly kind: 'ready' }
-  /** The model cannot be used, in this process or in any other. */
-  | { readonly kind: 'unusable'; readonly message: string }
+export type ClassifierAnswer =
   | {
       readonly kind: 'classified';
       readonly id: number;
@@ -40,3 +36,13 @@ export type ClassifierReply =
       readonly reason: 'undecodable' | 'too-small';
       readonly message: string;
     };
+
+/** Classifier to parent. Images are begun in the order in which they came, recalled ones not at all. */
+export type ClassifierReply =
+  /** @property batch the most images that go through the model at once */
+  | { readonly kind: 'ready'; readonly batch: number }
+  /** The model cannot be used, in this process or in any other. */
+  | { readonly kind: 'unusable'; readonly message: string }
+  /** From here on it is this image's fault if nothing is heard any more. */
+  | { readonly kind: 'began'; readonly id: number }
+  | { readonly kind: 'answers'; readonly answers: readonly ClassifierAnswer[] };

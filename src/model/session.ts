@@ -3,9 +3,20 @@ import type { Model } from './model.ts';
 
 /** A graph that fits its manifest, open for inference. */
 export interface ModelSession {
-  /** Probabilities, index = class. @param rgb interleaved RGB bytes, `crop * crop * 3` */
-  infer(rgb: Uint8Array): Promise<Float32Array>;
+  /** The most images that one call of `infer` takes: 1 where the graph has room for no more. */
+  readonly batch: number;
+  /**
+   * Probabilities of each image, index = class.
+   * @param images interleaved RGB bytes, `crop * crop * 3` each
+   */
+  infer(images: readonly Uint8Array[]): Promise<Float32Array[]>;
 }
+
+/**
+ * CPU ms an image of the default model: 4.6 alone, 4.3 in twos, 4.05 in fours, 3.95 in eights, to the same bits.
+ * Twice as many are in a classifier's hands.
+ */
+const largestBatch = 4;
 
 export type SessionOpening =
   | { readonly ok: true; readonly session: ModelSession }
@@ -17,9 +28,10 @@ type Shape = readonly (string | number)[];
 const elementTypes = { 'nhwc-u8': 'uint8', 'nchw-f32': 'float32' } as const;
 
 /** Free dimensions of a graph are names, or negative. */
+const isFree = (size: string | number | undefined): boolean => typeof size === 'string' || Number(size) < 0;
+
 const fits = (found: Shape, wanted: readonly number[]): boolean =>
-  found.length === wanted.length &&
-  found.every((size, axis) => typeof size === 'string' || size < 0 || size === wanted[axis]);
+  found.length === wanted.length && found.every((size, axis) => isFree(size) || size === wanted[axis]);
 
 const show = (name: string, type: string, shape: Shape): string => `"${name}" ${type}[${shape.join(', ')}]`;
 
@@ -108,22 +120,61 @@ export const openSession = async (model: Model): Promise<SessionOpening> => {
   const inputName = input.name ?? session.inputNames[0] ?? '';
   const outputName = output.name ?? session.outputNames[0] ?? '';
   const planes = planesOf(mean, std);
-  const tensorOf = (rgb: Uint8Array): Tensor =>
-    input.layout === 'nhwc-u8'
-      ? new ort.Tensor('uint8', rgb, [1, input.size, input.size, 3])
-      : new ort.Tensor('float32', planes(rgb), [1, 3, input.size, input.size]);
+  const bytesEach = input.size * input.size * 3;
+  const together = (images: readonly Uint8Array[]): Uint8Array => {
+    const [first, ...others] = images;
+    if (first !== undefined && others.length === 0) return first;
+    const all = new Uint8Array(images.length * bytesEach);
+    for (const [index, image] of images.entries()) all.set(image, index * bytesEach);
+    return all;
+  };
+  const tensorOf = (images: readonly Uint8Array[]): Tensor => {
+    const { length } = images;
+    if (input.layout === 'nhwc-u8')
+      return new ort.Tensor('uint8', together(images), [length, input.size, input.size, 3]);
+    const all = new Float32Array(length * bytesEach);
+    for (const [index, image] of images.entries()) all.set(planes(image), index * bytesEach);
+    return new ort.Tensor('float32', all, [length, 3, input.size, input.size]);
+  };
+
+  const run = async (images: readonly Uint8Array[]): Promise<Float32Array[]> => {
+    const found = await session.run({ [inputName]: tensorOf(images) }, [outputName]);
+    const values = found[outputName]?.data;
+    const classes = model.labels.length;
+    if (!(values instanceof Float32Array) || values.length !== classes * images.length)
+      throw new Error(
+        `${model.file} returned ${values?.length} values for ${images.length} x ${classes} labels`,
+      );
+    return images.map((_, index) => {
+      const each = values.subarray(index * classes, (index + 1) * classes);
+      return output.kind === 'logits' ? softmax(each) : each;
+    });
+  };
+
+  const shapes = [pick(session.inputMetadata, inputName), pick(session.outputMetadata, outputName)];
+  let batch = shapes.every((found) => isFree(found?.shape[0])) ? largestBatch : 1;
+  const oneByOne = async (images: readonly Uint8Array[]) => {
+    const answers: Float32Array[] = [];
+    for (const image of images) answers.push(...(await run([image])));
+    return answers;
+  };
 
   return {
     ok: true,
     session: {
-      infer: async (rgb) => {
-        const found = await session.run({ [inputName]: tensorOf(rgb) }, [outputName]);
-        const values = found[outputName]?.data;
-        if (!(values instanceof Float32Array) || values.length !== model.labels.length)
-          throw new Error(
-            `${model.file} returned ${values?.length} values for ${model.labels.length} labels`,
-          );
-        return output.kind === 'logits' ? softmax(values) : values;
+      get batch() {
+        return batch;
+      },
+      infer: async (images) => {
+        if (images.length <= batch)
+          try {
+            return await run(images);
+          } catch (error) {
+            if (images.length === 1) throw error;
+            // Free at the door, but somewhere inside the graph there is room for one.
+            batch = 1;
+          }
+        return oneByOne(images);
       },
     },
   };
