@@ -199,6 +199,7 @@ export const createSlot = ({ start, jobTimeoutMs, clock }: SlotOptions, events: 
       closed = true;
       stopTimer();
       for (const { job } of sent) job.reject(error);
+      sent = [];
       await process?.kill();
     },
   };

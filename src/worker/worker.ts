@@ -14,6 +14,7 @@ import { createGate } from './gate.ts';
 import { type JobOptions, runJob } from './job.ts';
 import { createLeases, type Lease } from './leases.ts';
 import { awaitNotice } from './notice.ts';
+import { createPrefetch } from './prefetch.ts';
 import { createReporter } from './report.ts';
 
 export interface WorkerOptions {
@@ -36,16 +37,12 @@ export interface WorkerOptions {
 }
 
 /**
- * Messages held for each classifier that it has not answered yet: two in it (one running, one ahead), and what it is given while a
- * poll for the next is under way. More would only age in this worker's hands.
- */
-const unansweredPerClassifier = 6;
-/**
  * Messages whose results are being stored and sent, for each classifier: nothing ages there, but they take as long as the network
  * and a throttled service need, and classifying must not wait for them. A bound on memory and on what a crash does twice.
  */
 const answeredPerClassifier = 16;
-const admittedPerClassifier = 2;
+/** As many as a classifier may have in its hands: jobs beyond can still be handed back at once. */
+const admittedPerClassifier = 8;
 const receiveBatch = 10;
 
 /** With more jobs than classifiers, a reply waits a little so that one call takes several. */
@@ -86,8 +83,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   let emptyReceivesWithBacklog = 0;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  const capacity = unansweredPerClassifier * pool.size;
-  const mostHeld = capacity + answeredPerClassifier * pool.size;
+  const prefetch = createPrefetch(pool.size);
   let unanswered = 0;
   /** Called whenever a place becomes free. */
   let wake = () => {};
@@ -115,6 +111,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
     reply: async (suffix, body) => void (await senderOf(suffix).add(body)),
     onBusy: (ms) => {
       busyMs += ms;
+      prefetch.classified(ms);
     },
   };
 
@@ -178,6 +175,8 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
         await clock.sleep(troubleLookMs, signal);
         continue;
       }
+      const capacity = prefetch.capacity();
+      const mostHeld = capacity + answeredPerClassifier * pool.size;
       const free = Math.min(capacity - unanswered, mostHeld - running.size);
       // Half empty before it asks: a message a request would cost ten times as many requests.
       if (free < Math.min(receiveBatch, capacity / 2)) {
