@@ -116,7 +116,6 @@ const openServices = (
   const queues = createQueues({ clock, journal, region, account });
   const buckets = createBuckets({ clock, journal, folder: path.join(stateFolder, 's3') });
   const moveTasks = createMoveTasks({ queues, clock });
-  const ssm = createSsm({ clock, journal, region, account });
   const shelves = createShelves(journal);
   const startMachine =
     launcher &&
@@ -139,6 +138,21 @@ const openServices = (
     graceSeconds: options.graceSeconds ?? 30,
     log,
   });
+  const ssm = createSsm({
+    clock,
+    journal,
+    shelves,
+    region,
+    account,
+    targets: {
+      online: () =>
+        instances
+          .list()
+          .filter(({ state }) => state === 'running')
+          .map(({ id }) => id),
+      stopProgram: instances.stopProgram,
+    },
+  });
   const ec2 = createEc2({ instances, shelves, clock, account, region, maxInstances });
   opened = openJournal({
     file: path.join(stateFolder, 'journal.jsonl'),
@@ -156,6 +170,7 @@ const openServices = (
     },
   });
   instances.recover();
+  ssm.recover();
   return {
     services: {
       sqs: createSqs({

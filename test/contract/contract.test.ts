@@ -13,6 +13,8 @@ import { sqsAdministeringCases } from './cases/sqs-administering.ts';
 import { sqsMessageCases } from './cases/sqs-messages.ts';
 import { sqsQueueCases } from './cases/sqs-queues.ts';
 import { sqsReceivingCases } from './cases/sqs-receiving.ts';
+import { ssmCommandCases } from './cases/ssm-commands.ts';
+import { ssmParameterCases } from './cases/ssm-parameters.ts';
 import { ssmAndStsCases } from './cases/ssm-sts.ts';
 import { knownDeviations } from './known-deviations.ts';
 import { type ContractCase, connect, openStage } from './stage.ts';
@@ -31,6 +33,8 @@ const cases: readonly ContractCase[] = [
   ...s3ChecksumCases,
   ...s3BeyondCases,
   ...ssmAndStsCases,
+  ...ssmParameterCases,
+  ...ssmCommandCases,
   ...ec2Cases,
   ...ec2LifeCases,
   ...ec2TemplateCases,

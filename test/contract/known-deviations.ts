@@ -75,6 +75,11 @@ const moto = of('moto', {
   // SSM, STS, EC2
   'a value above 4 KiB is refused': 'values may have any length',
   'an STS request with a bad signature is refused with 403': 'signatures are not checked',
+  'a command whose script fails is Failed': 'commands always succeed',
+  'an instance whose unit was stopped ends as its shutdown behaviour says': 'commands have no effect',
+  'the invocations of a command are listed': 'answers 500',
+  'a command for an instance that is not there is refused as InvalidInstanceId': 'ids are not looked up',
+  'a command with an unknown document is refused as InvalidDocument': 'documents are not looked up',
   'a filter that EC2 does not know is refused, not ignored': 'answers 500',
   'the same ClientToken launches once and answers the same instance': 'ClientToken is ignored',
   'five racing calls with the same ClientToken launch once': 'ClientToken is ignored',

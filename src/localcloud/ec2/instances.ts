@@ -61,6 +61,11 @@ export interface Instances {
   stop(id: string, force: boolean): void;
   /** SIGTERM now, SIGKILL after the grace; does nothing to one that ends or has ended. */
   terminate(id: string, reason?: StateReason): void;
+  /**
+   * SIGTERM to what runs on it, and SIGKILL later than a termination's, as systemd stops a unit. Resolves when it has ended; what
+   * becomes of the instance is for its shutdown behaviour to say.
+   */
+  stopProgram(id: string): Promise<void>;
   /** After the journal was read: what ran behind the instances ended with the local cloud before this one. */
   recover(): void;
   /** Ends what runs behind them all, as when a host goes down; resolves when nothing is left. */
@@ -76,6 +81,8 @@ export interface InstancesOptions {
   readonly log: (line: object) => void;
 }
 
+/** How much longer than the program's own grace a unit's TimeoutStopSec is. */
+const unitStopMarginSeconds = 5;
 /** AWS lists the dead for about an hour. */
 const rememberMs = 3_600_000;
 
@@ -208,6 +215,10 @@ export const createInstances = (options: InstancesOptions): Instances => {
         // One that is stopping has its SIGTERM and its deadline already.
         if (instance.state !== 'stopping') end(id, options.graceSeconds);
       } else change(id, { state: 'terminated', reason, endedMs: clock.wallMs() });
+    },
+    stopProgram: (id) => {
+      end(id, options.graceSeconds + unitStopMarginSeconds);
+      return live.get(id)?.ended ?? Promise.resolve();
     },
     recover: () => {
       for (const instance of [...instances.values()]) if (!isOver(instance)) settle(instance, hostGone);
