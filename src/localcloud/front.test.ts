@@ -119,7 +119,7 @@ test.each<[string, Sent, number, string]>([
   ['SQS, none', { service: 'sqs' }, 400, 'UnknownOperationException'],
   [
     'SSM',
-    { service: 'ssm', headers: { 'x-amz-target': 'AmazonSSM.SendCommand' } },
+    { service: 'ssm', headers: { 'x-amz-target': 'AmazonSSM.StartSession' } },
     400,
     'UnknownOperationException',
   ],
