@@ -41,7 +41,7 @@ export class Refusal extends Error {
   }
 }
 
-/** One of the five services: how it answers and how it words a refusal. */
+/** One of the services: how it answers and how it words a refusal. */
 export interface Service {
   readonly maxBodyBytes: number;
   readonly handle: (call: Call, requestId: string) => Answer | Promise<Answer>;

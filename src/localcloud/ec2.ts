@@ -8,6 +8,7 @@ import type { Ec2Operations } from './ec2/operations.ts';
 import { createTagging, type Taggable } from './ec2/tags.ts';
 import { createTemplates } from './ec2/templates.ts';
 import { defaultVpc } from './ec2/vpc.ts';
+import type { Profiles } from './iam/profiles.ts';
 import { readParameters, unknownAction, xmlAnswer } from './query.ts';
 import type { Shelves } from './shelf.ts';
 
@@ -21,11 +22,14 @@ export interface Ec2Options {
   readonly region: string;
   /** Live at the same time. */
   readonly maxInstances: number;
+  readonly profiles: Pick<Profiles, 'byName' | 'byArn'>;
+  /** How old an instance profile must be before EC2 knows it. */
+  readonly profileDelayMs: number;
 }
 
 /** The protocol front of EC2 (Query protocol): launching, and the resources that launching needs. */
 export const createEc2 = (options: Ec2Options): Service => {
-  const { instances, shelves, clock, account, region, maxInstances } = options;
+  const { instances, shelves, clock, account, region } = options;
   const vpc = defaultVpc(region);
   const templates = createTemplates({ shelves, clock, account });
   const place: InstancePlace = {
@@ -40,7 +44,7 @@ export const createEc2 = (options: Ec2Options): Service => {
     setTags: instances.setTags,
   };
   const operations: Ec2Operations = {
-    ...createLaunching({ instances, templates, vpc, account, place, maxInstances }),
+    ...createLaunching({ ...options, templates, vpc, place }),
     ...createInstanceCalls({ instances, account, place }),
     ...templates.operations,
     ...createTagging([taggableInstances, templates.taggable]),

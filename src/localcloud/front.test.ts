@@ -123,9 +123,10 @@ test.each<[string, Sent, number, string]>([
     400,
     'UnknownOperationException',
   ],
-  ['EC2', { service: 'ec2', body: 'Action=DescribeImages' }, 400, 'InvalidAction'],
+  ['EC2', { service: 'ec2', body: 'Action=CreateFleet' }, 400, 'InvalidAction'],
   ['STS', { service: 'sts', body: 'Action=AssumeRole' }, 400, 'InvalidAction'],
-  ['another service', { service: 'iam', body: 'Action=ListUsers' }, 501, 'NotImplemented'],
+  ['IAM', { service: 'iam', body: 'Action=ListUsers' }, 400, 'InvalidAction'],
+  ['another service', { service: 'kms', body: 'Action=ListKeys' }, 501, 'NotImplemented'],
 ])('an operation that is not there is never a silent success: %s', async (_name, sent, status, code) => {
   const answer = await send(sent);
   expect(answer.status).toBe(status);

@@ -13,6 +13,7 @@ import { createFaultEngine } from './faults/engine.ts';
 import { openLog } from './faults/log.ts';
 import type { FaultPlan } from './faults.ts';
 import { createFront } from './front.ts';
+import { createIam } from './iam.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { createBuckets } from './s3/buckets.ts';
 import { createS3 } from './s3.ts';
@@ -45,6 +46,8 @@ export interface LocalCloudOptions {
   readonly strict403?: boolean;
   /** Lets polls of broken connections take messages, as AWS does: see SqsOptions. */
   readonly strandAbortedPoll?: boolean;
+  /** Refuses instances with an instance profile younger than 10 s, as EC2 does before it has heard of it. */
+  readonly slowIam?: boolean;
   /** Faults from the first request on. */
   readonly faults?: FaultPlan;
   /** Gets one object for each thing that an operator may want to know; silent by default. */
@@ -64,6 +67,8 @@ export interface LocalCloud {
 
 const region = 'us-east-1';
 const account = '000000000000';
+/** About as long as EC2 takes to hear of a new instance profile. */
+const slowIamMs = 10_000;
 /** Live at the same time: a client in a loop must not fill this machine with processes. */
 const maxInstances = 64;
 
@@ -153,7 +158,17 @@ const openServices = (
       stopProgram: instances.stopProgram,
     },
   });
-  const ec2 = createEc2({ instances, shelves, clock, account, region, maxInstances });
+  const iam = createIam({ shelves, clock, account });
+  const ec2 = createEc2({
+    instances,
+    shelves,
+    clock,
+    account,
+    region,
+    maxInstances,
+    profiles: iam.profiles,
+    profileDelayMs: options.slowIam ? slowIamMs : 0,
+  });
   opened = openJournal({
     file: path.join(stateFolder, 'journal.jsonl'),
     replay: (entry) => {
@@ -184,6 +199,7 @@ const openServices = (
       s3: createS3({ buckets, clock, account, region, strict403: options.strict403 ?? false }),
       ssm,
       sts: createSts(account),
+      iam: iam.service,
       ec2,
     },
     close: async (): Promise<void> => {

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ec2Cases } from './cases/ec2.ts';
 import { ec2LifeCases } from './cases/ec2-life.ts';
 import { ec2TemplateCases } from './cases/ec2-templates.ts';
+import { iamProfileCases } from './cases/iam-profiles.ts';
+import { iamRoleCases } from './cases/iam-roles.ts';
 import { s3BeyondCases } from './cases/s3-beyond.ts';
 import { s3BucketCases } from './cases/s3-buckets.ts';
 import { s3ChecksumCases } from './cases/s3-checksums.ts';
@@ -35,6 +37,8 @@ const cases: readonly ContractCase[] = [
   ...ssmAndStsCases,
   ...ssmParameterCases,
   ...ssmCommandCases,
+  ...iamRoleCases,
+  ...iamProfileCases,
   ...ec2Cases,
   ...ec2LifeCases,
   ...ec2TemplateCases,

@@ -72,7 +72,7 @@ const moto = of('moto', {
   'a key of 1024 bytes passes and a longer one is refused as KeyTooLongError': 'keys may have any length',
   'a continuation token that S3 never gave is refused': 'answers 500',
   'a part of an upload that was never begun is refused and leaves the object alone': 'answers 500',
-  // SSM, STS, EC2
+  // SSM, STS, IAM, EC2
   'a value above 4 KiB is refused': 'values may have any length',
   'an STS request with a bad signature is refused with 403': 'signatures are not checked',
   'a command whose script fails is Failed': 'commands always succeed',
@@ -80,6 +80,11 @@ const moto = of('moto', {
   'the invocations of a command are listed': 'answers 500',
   'a command for an instance that is not there is refused as InvalidInstanceId': 'ids are not looked up',
   'a command with an unknown document is refused as InvalidDocument': 'documents are not looked up',
+  'inline policies of more than 10,240 characters in all are refused as LimitExceeded':
+    'policies may have any size',
+  'profiles are listed by the beginning of their path': 'PathPrefix is ignored',
+  'an instance with a profile that does not exist is refused as InvalidParameterValue':
+    'answers NoSuchEntity',
   'a filter that EC2 does not know is refused, not ignored': 'answers 500',
   'the same ClientToken launches once and answers the same instance': 'ClientToken is ignored',
   'five racing calls with the same ClientToken launch once': 'ClientToken is ignored',

@@ -7,6 +7,7 @@ import {
   type RunInstancesCommandInput,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
+import { IAMClient } from '@aws-sdk/client-iam';
 import {
   CreateBucketCommand,
   DeleteBucketCommand,
@@ -42,6 +43,7 @@ export interface Stage {
   readonly s3: S3Client;
   readonly ec2: EC2Client;
   readonly ssm: SSMClient;
+  readonly iam: IAMClient;
   readonly sts: STSClient;
   /** The same endpoint and key id, signed with a wrong secret. */
   readonly forged: { readonly sqs: SQSClient; readonly s3: S3Client; readonly sts: STSClient };
@@ -82,6 +84,7 @@ const clientsOf = (connection: Connection, secretAccessKey: string | undefined) 
     s3: new S3Client({ ...config, forcePathStyle: endpoint !== undefined }),
     ec2: new EC2Client(config),
     ssm: new SSMClient(config),
+    iam: new IAMClient(config),
     sts: new STSClient(config),
   };
 };

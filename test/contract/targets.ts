@@ -6,7 +6,7 @@ import { DescribeImagesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { startLocalCloud } from '../../src/localcloud/server.ts';
 
-export type Service = 'sqs' | 's3' | 'sts' | 'ssm' | 'ec2';
+export type Service = 'sqs' | 's3' | 'sts' | 'ssm' | 'ec2' | 'iam';
 
 export const targetNames = ['localcloud', 'moto', 'elasticmq', 'versitygw', 'aws'] as const;
 
@@ -34,7 +34,7 @@ export interface Target {
   readonly open: () => Promise<Connection>;
 }
 
-const everyService: readonly Service[] = ['sqs', 's3', 'sts', 'ssm', 'ec2'];
+const everyService: readonly Service[] = ['sqs', 's3', 'sts', 'ssm', 'ec2', 'iam'];
 
 /** The newest Amazon Linux that this EC2 offers. */
 const findImage = async (ec2: EC2Client): Promise<string> => {

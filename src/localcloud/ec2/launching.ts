@@ -1,4 +1,6 @@
+import type { Clock } from '../../clock.ts';
 import { Refusal } from '../answer.ts';
+import type { Profiles } from '../iam/profiles.ts';
 import { integerOf, listOf, type Parameters } from '../query.ts';
 import { sha256Hex } from '../sigv4.ts';
 import type { XmlElement } from '../xml.ts';
@@ -20,6 +22,10 @@ export interface LaunchingOptions {
   readonly place: InstancePlace;
   /** A cap on live instances: a client in a loop must not fill this machine with processes. */
   readonly maxInstances: number;
+  readonly profiles: Pick<Profiles, 'byName' | 'byArn'>;
+  /** How old an instance profile must be before EC2 knows it. */
+  readonly profileDelayMs: number;
+  readonly clock: Clock;
 }
 
 /** Of a RunInstances request, what is about the request and not about the instance. */
@@ -91,16 +97,24 @@ const readPlace = (
   return { subnetId: subnet.id, zone: subnet.zone, groupIds };
 };
 
-/** Either form of IamInstanceProfile as an ARN; '' where there is none. */
-const readProfile = (parameters: Parameters, account: string): string => {
-  const name = parameters.get('IamInstanceProfile.Name');
-  if (name !== undefined) return `arn:aws:iam::${account}:instance-profile/${name}`;
-  return parameters.get('IamInstanceProfile.Arn') ?? '';
-};
-
 /** RunInstances: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html */
 export const createLaunching = (options: LaunchingOptions): Ec2Operations => {
-  const { instances, templates, vpc, account, place, maxInstances } = options;
+  const { instances, templates, vpc, account, place, maxInstances, profiles } = options;
+
+  /** The ARN of the instance profile that either form names; '' where none is named. */
+  const readProfile = (parameters: Parameters): string => {
+    const name = parameters.get('IamInstanceProfile.Name');
+    const arn = parameters.get('IamInstanceProfile.Arn');
+    if (name === undefined && arn === undefined) return '';
+    const profile = name === undefined ? profiles.byArn(arn ?? '') : profiles.byName(name);
+    if (!profile || options.clock.wallMs() - profile.createdMs < options.profileDelayMs)
+      throw invalid(
+        name === undefined
+          ? `Value (${arn}) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN`
+          : `Value (${name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`,
+      );
+    return profile.arn;
+  };
 
   const counts = (parameters: Parameters): number => {
     const min = integerOf(parameters, 'MinCount');
@@ -150,7 +164,7 @@ export const createLaunching = (options: LaunchingOptions): Ec2Operations => {
       requestHash: hashOf(parameters),
       tags,
       ...readPlace(all, vpc),
-      profileArn: readProfile(all, account),
+      profileArn: readProfile(all),
       market,
       // A one-time Spot request ends with its instance.
       onShutdown: market === 'spot' ? 'terminate' : onShutdown,

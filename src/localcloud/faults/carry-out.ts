@@ -27,7 +27,10 @@ export type Delivery =
   | { readonly how: 'slow-close'; readonly answer: Answer; readonly ms: number }
   | undefined;
 
-const internalErrors: Readonly<Record<string, string>> = { ssm: 'InternalServerError' };
+const internalErrors: Readonly<Record<string, string>> = {
+  ssm: 'InternalServerError',
+  iam: 'ServiceFailure',
+};
 const throttles: Readonly<Record<string, readonly [code: string, status: number]>> = {
   // The status of the service model; the answers of other services are documented with theirs.
   sqs: ['RequestThrottled', 403],
@@ -35,6 +38,7 @@ const throttles: Readonly<Record<string, readonly [code: string, status: number]
   ec2: ['RequestLimitExceeded', 503],
   ssm: ['ThrottlingException', 400],
   sts: ['Throttling', 400],
+  iam: ['Throttling', 400],
 };
 
 /** What the service says when a fault is an error of its own. */
