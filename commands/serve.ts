@@ -5,6 +5,7 @@ import { usageError } from '../src/errors.ts';
 import { collectRarely } from '../src/heap.ts';
 import { serve as serveImages } from '../src/web/serve.ts';
 import type { Command } from './command.ts';
+import { existingResources, seedSettings, withResources } from './seed-resources.ts';
 import { serviceLog, waitForCluster } from './service.ts';
 
 /** Addresses, not what looks like one: `127.0.0.1.example.com` is whatever its owner says. */
@@ -24,6 +25,7 @@ export const serve: Command = {
     'graceSeconds',
     'reply',
     'transport',
+    ...seedSettings,
     'top',
     'maxImageBytes',
     'maxPixels',
@@ -33,6 +35,10 @@ export const serve: Command = {
     {
       does: 'another port, and answers such as "cat:tabby"',
       line: 'imgrec serve --local --port 8000 --reply stem:label',
+    },
+    {
+      does: "before workers that speak the course project's messages",
+      line: 'imgrec serve --local --transport seed --request-queue requests --response-queue responses --input-bucket images --output-bucket labels',
     },
   ],
   run: async (settings, { signal, ready, workingFolder, stderr }) => {
@@ -44,8 +50,10 @@ export const serve: Command = {
         'add --public if that is what you want',
       );
     const log = serviceLog(settings, { stderr });
-    const cluster = await waitForCluster(connect(settings, workingFolder), log, signal);
-    if (cluster === undefined) return undefined;
+    const existing = existingResources(settings);
+    const opened = await waitForCluster(connect(settings, workingFolder), log, signal);
+    if (opened === undefined) return undefined;
+    const cluster = withResources(opened, existing);
     try {
       await serveImages({
         cluster,
@@ -55,7 +63,8 @@ export const serve: Command = {
         graceSeconds: settings.graceSeconds,
         reply: settings.reply,
         topK: settings.top,
-        transport: settings.transport,
+        transport: settings.transport === 'inline' ? 'inline' : 'key',
+        ...(existing === undefined ? {} : { seed: existing }),
         limits: settings,
         clock: systemClock,
         log,

@@ -6,6 +6,7 @@ import { collectRarely } from '../src/heap.ts';
 import { loadConfiguredModel, modelSettings } from '../src/model/configured.ts';
 import { createClassifierPool } from '../src/model/pool.ts';
 import type { Command } from './command.ts';
+import { existingResources, seedSettings, withResources } from './seed-resources.ts';
 
 export const workerSettings = [
   ...modelSettings,
@@ -36,16 +37,21 @@ export const worker: Command = {
   summary: 'Classify queued images until told to stop',
   description:
     'Run one worker until SIGINT or SIGTERM: it then finishes what runs, hands back what has not started, and exits 0. A second signal ends it at once.',
-  settings: workerSettings,
+  settings: [...workerSettings, 'transport', ...seedSettings],
   examples: [
     { does: 'against the local cloud that "imgrec dev --only cloud" runs', line: 'imgrec worker --local' },
     {
       does: 'one classifier process, and a shorter visibility timeout',
       line: 'imgrec worker --local --classifiers 1 --visibility 15',
     },
+    {
+      does: "behind a web tier that speaks the course project's messages",
+      line: 'imgrec worker --local --transport seed --request-queue requests --response-queue responses --input-bucket images --output-bucket labels',
+    },
   ],
   run: async (settings, { signal, ready, workingFolder, output, stderr, environment }) => {
     collectRarely();
+    const existing = existingResources(settings);
     const model = await loadConfiguredModel(settings, workingFolder);
     const pool = createClassifierPool({
       model,
@@ -58,7 +64,8 @@ export const worker: Command = {
       const { connect, findInstanceMetadata, serviceLog, waitForCluster, runWorker } = await loadCloud();
       const log = serviceLog(settings, { stderr });
       const connection = connect(settings, workingFolder);
-      cluster = await waitForCluster(connection, log, signal);
+      const opened = await waitForCluster(connection, log, signal);
+      cluster = opened && withResources(opened, existing);
       const metadata = connection.mayBeOnEc2
         ? await findInstanceMetadata(environment, systemClock)
         : undefined;
@@ -79,6 +86,7 @@ export const worker: Command = {
         jobTimeoutSeconds: settings.jobTimeoutSeconds,
         graceSeconds: settings.graceSeconds,
         ...(metadata === undefined ? {} : { metadata }),
+        ...(existing === undefined ? {} : { seed: existing }),
         clock: systemClock,
         log,
         signal,

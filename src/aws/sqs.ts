@@ -3,6 +3,7 @@ import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
   type Message,
+  type MessageAttributeValue,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   SendMessageCommand,
@@ -34,6 +35,8 @@ export interface Delivery {
   readonly ageMs: number | undefined;
   /** `performance.now()` at receipt. */
   readonly receivedAtMs: number;
+  /** The message's own text attributes, where they were asked for. */
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 
 /** SQS's limits on one batch. */
@@ -58,6 +61,15 @@ export const isMissingQueue = (error: unknown): boolean =>
   error instanceof CloudError && missingQueue.has(error.code);
 export const isAccessDenied = (error: unknown): boolean =>
   error instanceof CloudError && ['AccessDenied', 'AccessDeniedException'].includes(error.code);
+
+const textsOf = (
+  attributes: Readonly<Record<string, MessageAttributeValue>> = {},
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(attributes).flatMap(([name, { StringValue }]) =>
+      StringValue === undefined ? [] : [[name, StringValue]],
+    ),
+  );
 
 const chunks = <T>(items: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
@@ -189,6 +201,25 @@ export const createSqs = (
     return entryResults(operation, bodies.length, output.Failed);
   };
 
+  const sendWith = async (
+    queue: string,
+    body: string,
+    attributes: Readonly<Record<string, string>>,
+  ): Promise<void> => {
+    const values = Object.entries(attributes).map(([name, StringValue]) => [
+      name,
+      { DataType: 'String', StringValue },
+    ]);
+    const input = {
+      QueueUrl: urlOf(queue),
+      MessageBody: body,
+      MessageAttributes: Object.fromEntries(values) as Record<string, MessageAttributeValue>,
+    };
+    await invoke(direct, `send to queue ${queue}`, 'SendMessage', input, () =>
+      client.send(new SendMessageCommand(input)),
+    );
+  };
+
   const changeVisibility = async (
     queue: string,
     handles: readonly string[],
@@ -264,6 +295,7 @@ export const createSqs = (
       max: number,
       waitSeconds: number,
       visibilitySeconds?: number,
+      wanted: { readonly attributes?: boolean } = {},
     ): Promise<Delivery[]> => {
       const input = {
         QueueUrl: urlOf(queue),
@@ -271,6 +303,7 @@ export const createSqs = (
         WaitTimeSeconds: waitSeconds,
         ...(visibilitySeconds === undefined ? {} : { VisibilityTimeout: visibilitySeconds }),
         MessageSystemAttributeNames: ['ApproximateReceiveCount' as const, 'SentTimestamp' as const],
+        ...(wanted.attributes ? { MessageAttributeNames: ['All'] } : {}),
       };
       const answer = await invoke<{ readonly Messages?: Message[] | undefined }>(
         pollDirect,
@@ -281,38 +314,33 @@ export const createSqs = (
       );
       const date = Date.parse(answer.date ?? '');
       const receivedAtMs = performance.now();
-      return (answer.output.Messages ?? []).flatMap(({ MessageId, ReceiptHandle, Body, Attributes }) =>
-        MessageId === undefined || ReceiptHandle === undefined
-          ? []
-          : [
-              {
-                messageId: MessageId,
-                handle: ReceiptHandle,
-                body: Body ?? '',
-                receiveCount: Number(Attributes?.ApproximateReceiveCount ?? 1),
-                ageMs: Number.isNaN(date)
-                  ? undefined
-                  : Math.max(0, date - Number(Attributes?.SentTimestamp ?? date)),
-                receivedAtMs,
-              },
-            ],
+      return (answer.output.Messages ?? []).flatMap(
+        ({ MessageId, ReceiptHandle, Body, Attributes, MessageAttributes }) =>
+          MessageId === undefined || ReceiptHandle === undefined
+            ? []
+            : [
+                {
+                  messageId: MessageId,
+                  handle: ReceiptHandle,
+                  body: Body ?? '',
+                  receiveCount: Number(Attributes?.ApproximateReceiveCount ?? 1),
+                  ageMs: Number.isNaN(date)
+                    ? undefined
+                    : Math.max(0, date - Number(Attributes?.SentTimestamp ?? date)),
+                  receivedAtMs,
+                  ...(wanted.attributes ? { attributes: textsOf(MessageAttributes) } : {}),
+                },
+              ],
       );
     },
 
+    /** One message with attributes of its own; AWS takes up to ten. */
+    send: (queue: string, body: string, attributes: Readonly<Record<string, string>>): Promise<void> =>
+      sendWith(queue, body, attributes),
+
     /** Sets a message aside, unchanged so that it can be redriven, with the reason beside it. */
-    sendDeadLetter: async (queue: string, body: string, reason: string): Promise<void> => {
-      await calling(`send to queue ${queue}`, () =>
-        client.send(
-          new SendMessageCommand({
-            QueueUrl: urlOf(queue),
-            MessageBody: body,
-            MessageAttributes: {
-              reason: { DataType: 'String', StringValue: reason.slice(0, 256) || 'unknown' },
-            },
-          }),
-        ),
-      );
-    },
+    sendDeadLetter: (queue: string, body: string, reason: string): Promise<void> =>
+      sendWith(queue, body, { reason: reason.slice(0, 256) || 'unknown' }),
 
     /** Renews leases. Returns the handles whose lease is lost; their jobs must stop. */
     extend: changeVisibility,

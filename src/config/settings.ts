@@ -15,6 +15,11 @@ import {
 
 const optional = <T>(type: z.ZodType<T>): z.ZodType<T | undefined> => type.optional();
 
+/** A queue's name, never its URL: a URL would decide where signed requests go. */
+const queueName = z.string().regex(/^[A-Za-z0-9_-]{1,80}$/, {
+  error: 'must be the name of a standard queue: the last part of its URL',
+});
+
 /** Every setting of imgrec. Units are in the property's name where the unit is not obvious; users see `name`. */
 export const settings = {
   // Where a command connects
@@ -184,10 +189,45 @@ export const settings = {
 
   transport: setting({
     name: 'transport',
-    type: choice(['key', 'inline']),
+    type: choice(['key', 'inline', 'seed']),
     default: 'key',
     placeholder: 'WAY',
-    help: 'how images reach the workers: key (through the input bucket) or inline (up to 128 KiB in the message)',
+    help: "how images reach the workers: key (through the input bucket), inline (up to 128 KiB in the message) or seed (the course project's messages)",
+  }),
+  requestQueue: setting({
+    name: 'request-queue',
+    type: optional(queueName),
+    default: undefined,
+    placeholder: 'NAME',
+    help: 'with --transport seed: the queue of images, which must exist',
+  }),
+  responseQueue: setting({
+    name: 'response-queue',
+    type: optional(queueName),
+    default: undefined,
+    placeholder: 'NAME',
+    help: 'with --transport seed: the queue of labels, which must exist',
+  }),
+  inputBucket: setting({
+    name: 'input-bucket',
+    type: optional(text),
+    default: undefined,
+    placeholder: 'NAME',
+    help: 'with --transport seed: the bucket where images are stored, which must exist',
+  }),
+  outputBucket: setting({
+    name: 'output-bucket',
+    type: optional(text),
+    default: undefined,
+    placeholder: 'NAME',
+    help: 'with --transport seed: the bucket where labels are stored, which must exist',
+  }),
+  seedForm: setting({
+    name: 'seed-form',
+    type: choice(['plain', 'tuple', 'json']),
+    default: 'plain',
+    placeholder: 'FORM',
+    help: 'with --transport seed: how messages are written (all forms are read): plain ("name,base64" and "(name, label)"), tuple (with Python\'s quotes) or json',
   }),
 
   // worker

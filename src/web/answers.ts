@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { Inspection } from '../image/inspect.ts';
 import type { JobResult } from '../jobs/contract.ts';
 
 /** The forms of a text answer: the course's load generators expect one of the first three. */
@@ -28,6 +29,26 @@ export const problem = (
   detail,
   ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
 });
+
+/** An image that is refused for what its header says. */
+export const refusal = (id: string, inspection: Extract<Inspection, { ok: false }>): Answer => {
+  switch (inspection.reason) {
+    case 'unsupported-type':
+      return problem(id, 415, 'Unsupported image', inspection.message);
+    case 'too-many-bytes':
+    case 'too-many-pixels':
+      return problem(id, 413, 'Image too large', inspection.message);
+    default:
+      return problem(id, 422, 'Undecodable image', inspection.message);
+  }
+};
+
+/** Between 1 and 3 s, so that refused clients do not all come back at once. */
+const retryAfterSeconds = () => 1 + Math.floor(Math.random() * 3);
+
+/** An image that the cloud did not take. */
+export const notAccepted = (id: string): Answer =>
+  problem(id, 503, 'Unavailable', 'the image could not be stored and queued; try again', retryAfterSeconds());
 
 /** The status of a finished job: an image that cannot be read is the client's to mend, the rest is ours. */
 export const answerOf = (result: JobResult, name: string): Answer => {

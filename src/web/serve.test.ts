@@ -327,6 +327,59 @@ describe('a web tier in trouble', () => {
     await web.stop();
   });
 
+  describe('with --transport seed', () => {
+    const seed = { responseQueue: 'responses', form: 'plain' } as const;
+    let course: TestCluster['cluster'];
+    beforeAll(async () => {
+      const { sqs } = own.cluster;
+      // As large as queues were before: many are still so.
+      await sqs.create('requests', { MaximumMessageSize: '131072' }, {});
+      await sqs.create('responses', { VisibilityTimeout: '1' }, {});
+      course = { ...own.cluster, names: { ...own.cluster.names, requests: 'requests' } };
+    });
+
+    test('refuses an image that its queue does not take, and says the sizes', async () => {
+      const web = await startWeb({ ...own, cluster: course }, { seed });
+      const large = Buffer.concat([cat, Buffer.alloc(131_072)]);
+      const answer = await fetch(web.url, { method: 'POST', body: form('myfile', large, 'cat.jpg') });
+      expect(answer.status).toBe(413);
+      const said = `${large.length} bytes make a message of \\d+, and queue requests takes 131072`;
+      expect(await answer.text()).toMatch(new RegExp(said));
+      expect(await own.cluster.s3.get(own.cluster.names.inputBucket, 'cat.jpg')).toBeUndefined();
+      await web.stop();
+    });
+
+    test('leaves a reply that nobody waits for to others, without receiving it again and again', async () => {
+      const { sqs } = own.cluster;
+      await sqs.send('responses', '(of somebody else.jpg, tabby)', {});
+      const before = await own.calls();
+      const web = await startWeb({ ...own, cluster: course }, { seed });
+      await systemClock.sleep(1_500);
+      const releases = (await own.calls())['sqs:ChangeMessageVisibilityBatch'] ?? 0;
+      expect(releases - (before['sqs:ChangeMessageVisibilityBatch'] ?? 0)).toBeGreaterThanOrEqual(1);
+      expect(releases - (before['sqs:ChangeMessageVisibilityBatch'] ?? 0)).toBeLessThanOrEqual(3);
+      const left = await sqs.attributes('responses');
+      expect(
+        Number(left?.['ApproximateNumberOfMessages']) +
+          Number(left?.['ApproximateNumberOfMessagesNotVisible']),
+      ).toBe(1);
+      await web.stop();
+    });
+
+    test('says which queue or bucket is not there', async () => {
+      const missing = { ...seed, responseQueue: 'nowhere' };
+      await expect(startWeb({ ...own, cluster: course }, { seed: missing })).rejects.toMatchObject({
+        message: 'queue nowhere does not exist',
+        exitCode: 3,
+      });
+      const names = { ...course.names, outputBucket: 'no-such-bucket' };
+      await expect(startWeb({ ...own, cluster: { ...course, names } }, { seed })).rejects.toMatchObject({
+        message: expect.stringContaining('no-such-bucket'),
+        exitCode: 3,
+      });
+    });
+  });
+
   test('deletes its reply queue and its report when it stops', async () => {
     const web = await startWeb(own);
     const { sqs, s3, names } = own.cluster;

@@ -1,20 +1,15 @@
 import { setMaxListeners } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Cluster } from '../aws/cluster.ts';
-import { CloudError } from '../aws/errors.ts';
-import { readInstallId } from '../aws/install.ts';
-import { tagKeys } from '../aws/names.ts';
-import { queueAttributes } from '../aws/queue-attributes.ts';
 import { aborted, type Clock, finishesWithin } from '../clock.ts';
-import { exitCodes, ImgrecError, messageOf } from '../errors.ts';
+import { exitCodes, ImgrecError } from '../errors.ts';
 import type { ImageLimits } from '../image/inspect.ts';
 import type { Log } from '../log.ts';
-import type { WebReport } from '../reports/reports.ts';
 import type { ReplyForm } from './answers.ts';
 import { createCounters } from './counters.ts';
 import { createHealth } from './health.ts';
-import { keepReporting, sweepReplyQueues, writeReport } from './heartbeat.ts';
-import { companyMs, openReplies, type Replies } from './replies.ts';
+import { openOwnWire } from './own-wire.ts';
+import { openSeedWire, type SeedQueues } from './seed-wire.ts';
 import { createServer } from './server.ts';
 
 export interface ServeOptions {
@@ -26,6 +21,8 @@ export interface ServeOptions {
   readonly reply: ReplyForm;
   readonly topK: number;
   readonly transport: 'key' | 'inline';
+  /** Speaks the course project's messages instead of this cluster's own, over queues and buckets that exist. */
+  readonly seed?: SeedQueues;
   readonly limits: ImageLimits;
   readonly clock: Clock;
   readonly log: Log;
@@ -35,9 +32,6 @@ export interface ServeOptions {
 
 /** Time to send what is left to say when the grace is over. */
 const lastWordsMs = 1_000;
-
-/** Replies are of no use after this long: whoever waited has been answered from S3 or has left. */
-const replyRetentionSeconds = 3_600;
 
 /** Why the port cannot be had, where that is known. */
 const listenError = ({ host, port }: Pick<ServeOptions, 'host' | 'port'>, cause: unknown): unknown => {
@@ -60,58 +54,20 @@ const listenError = ({ host, port }: Pick<ServeOptions, 'host' | 'port'>, cause:
 
 /**
  * Runs one web process until `signal` aborts: then it takes no more images, answers those it has, and deletes its reply queue.
- * @throws ImgrecError (exit 3) when the cluster is not provisioned, (exit 1) when the port is taken.
+ * @throws ImgrecError (exit 3) when the cluster is not provisioned, or a queue or bucket of the seed's is not there; (exit 1) when
+ * the port is taken.
  */
 export const serve = async (options: ServeOptions): Promise<void> => {
-  const { cluster, clock, log, signal } = options;
-  const { names, sqs, s3 } = cluster;
-  const { account, region, arn } = cluster.identity;
-  const [requestQueue, installId] = await Promise.all([
-    sqs.attributes(names.requests, ['QueueArn']),
-    readInstallId(s3, names.opsBucket).catch((error: unknown) => {
-      if (error instanceof CloudError && error.code === 'NoSuchBucket') return undefined;
-      throw error;
-    }),
-  ]);
-  if (requestQueue === undefined || installId === undefined)
-    throw new ImgrecError(`cluster ${names.cluster} is not provisioned`, {
-      hint: 'run "imgrec provision" first',
-      exitCode: exitCodes.cloud,
-    });
-  const place = { account, region, partition: arn.split(':')[1] ?? 'aws' };
-
+  const { clock, signal } = options;
   const counters = createCounters();
   const health = createHealth();
-  let replies: Replies | undefined;
-  const report = (webId: string): WebReport => ({
-    v: 1,
-    webId,
-    waiting: replies?.waiting() ?? 0,
-    ...counters.totals(),
-  });
-  replies = await openReplies({
-    cluster,
-    clock,
-    log,
-    announce: (webId) => writeReport(cluster, report(webId)),
-    attributes: (queue) => queueAttributes(place, queue, replyRetentionSeconds),
-    tags: { [tagKeys.cluster]: names.cluster, [tagKeys.install]: installId, [tagKeys.role]: 'replies' },
-  });
-  const { webId } = replies;
-  const { waiting } = replies;
-  const requests = sqs.sender(names.requests, () => companyMs(waiting()));
+  const exchange = await (options.seed === undefined
+    ? openOwnWire({ ...options, counters, health })
+    : openSeedWire({ ...options, seed: options.seed, counters, health }));
   const giveUp = new AbortController();
   // One listener a request that waits.
   setMaxListeners(0, giveUp.signal);
-  const app = await createServer({ ...options, requests, replies, counters, health, giveUp: giveUp.signal });
-
-  const stopped = new AbortController();
-  const reporting = keepReporting(cluster, () => report(webId()), health, clock, log, stopped.signal);
-  sweepReplyQueues(cluster, webId()).then(
-    (swept) =>
-      swept.length > 0 && log.info({ swept }, 'reply queues of web processes that are gone were deleted'),
-    (error: unknown) => log.warn({ error: messageOf(error) }, 'old reply queues could not be swept'),
-  );
+  const app = await createServer({ ...options, exchange, counters, health, giveUp: giveUp.signal });
 
   try {
     await app.listen({ host: options.host, port: options.port });
@@ -127,10 +83,6 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   } catch (cause) {
     throw listenError(options, cause);
   } finally {
-    stopped.abort();
-    await requests.flush();
-    await replies.close();
-    await s3.remove(names.opsBucket, `web/${webId()}.json`).catch(() => undefined);
-    await reporting;
+    await exchange.close();
   }
 };

@@ -2,14 +2,22 @@ import { readFile } from 'node:fs/promises';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { CloudError } from '../aws/errors.ts';
 import { messageOf } from '../errors.ts';
+import type { ImageLimits } from '../image/inspect.ts';
 import { isJobId, newJobId } from '../jobs/id.ts';
+import type { Log } from '../log.ts';
 import { assetPath } from '../package.ts';
 import { type Answer, problem, type ReplyForm, renderAnswer } from './answers.ts';
-import { storedResult } from './replies.ts';
-import { type SubmitOptions, submit } from './submit.ts';
+import type { Counters } from './counters.ts';
+import type { Exchange } from './exchange.ts';
+import type { Health } from './health.ts';
 import { acceptUploads, readUpload } from './upload.ts';
 
-export interface ServerOptions extends SubmitOptions {
+export interface ServerOptions {
+  readonly exchange: Exchange;
+  readonly limits: ImageLimits;
+  readonly counters: Counters;
+  readonly health: Health;
+  readonly log: Log;
   readonly waitSeconds: number;
   readonly reply: ReplyForm;
   /** Aborts when the server is about to close. */
@@ -43,7 +51,7 @@ const waitMsOf = (request: FastifyRequest, limitSeconds: number): number => {
 
 /** The web tier's HTTP side: routes, headers and limits. It does not listen yet. */
 export const createServer = async (options: ServerOptions): Promise<FastifyInstance> => {
-  const { cluster, limits, log } = options;
+  const { exchange, limits, log } = options;
   const app = Fastify({
     http: httpLimits,
     keepAliveTimeout: keepAliveMs,
@@ -86,7 +94,7 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
     options.giveUp.addEventListener('abort', leave);
     try {
       const waitMs = waitMsOf(request, options.waitSeconds);
-      return send(request, reply, await submit(options, id, received.upload, waitMs, over));
+      return send(request, reply, await exchange.submit(id, received.upload, waitMs, over));
     } finally {
       options.giveUp.removeEventListener('abort', leave);
     }
@@ -110,7 +118,7 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   app.get('/favicon.ico', (_request, reply) => reply.status(204).send());
 
   app.get('/healthz', async (_request, reply) => {
-    const waiting = options.replies.waiting();
+    const waiting = exchange.waiting();
     const why = options.health.trouble();
     if (why === undefined) return { status: 'ok', waiting };
     return reply.status(503).send({ status: 'unhealthy', why: `the cloud does not store: ${why}`, waiting });
@@ -119,7 +127,7 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   app.get<{ Params: { id: string } }>('/v1/results/:id', async (request, reply) => {
     const { id } = request.params;
     if (!isJobId(id)) return refuse(reply, 404, 'Not found', 'that is not an id');
-    const result = await storedResult(cluster, id);
+    const result = await exchange.result(id);
     reply.header('imgrec-id', id);
     return result ?? refuse(reply, 404, 'No result', 'there is no result for this id, or not yet');
   });

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Batcher } from '../aws/batcher.ts';
 import type { Cluster } from '../aws/cluster.ts';
 import { CloudError } from '../aws/errors.ts';
-import { type ImageLimits, type Inspection, inspectImage } from '../image/inspect.ts';
+import { type ImageLimits, inspectImage } from '../image/inspect.ts';
 import { contractVersion, encode, imageKey, maxInlineBytes } from '../jobs/contract.ts';
 import type { Log } from '../log.ts';
-import { type Answer, answerOf, problem } from './answers.ts';
+import { type Answer, answerOf, notAccepted, problem, refusal } from './answers.ts';
 import type { Counters } from './counters.ts';
 import type { Health } from './health.ts';
 import type { Replies } from './replies.ts';
@@ -24,26 +24,7 @@ export interface SubmitOptions {
   readonly log: Log;
 }
 
-const refusal = (id: string, inspection: Extract<Inspection, { ok: false }>): Answer => {
-  switch (inspection.reason) {
-    case 'unsupported-type':
-      return problem(id, 415, 'Unsupported image', inspection.message);
-    case 'too-many-bytes':
-    case 'too-many-pixels':
-      return problem(id, 413, 'Image too large', inspection.message);
-    default:
-      return problem(id, 422, 'Undecodable image', inspection.message);
-  }
-};
-
-/** Between 1 and 3 s, so that refused clients do not all come back at once. */
-const retryAfterSeconds = () => 1 + Math.floor(Math.random() * 3);
-
-/**
- * Takes one image through the cluster: stored, queued, and answered when its reply arrives.
- * `over` ends the waiting when the caller aborts it, and is aborted in any case at the end.
- * A 503 means that it was not accepted; a 504, that it was and that its result can be fetched later by its id.
- */
+/** Takes one image through the cluster: stored, queued, and answered when its reply arrives. See Exchange. */
 export const submit = async (
   options: SubmitOptions,
   id: string,
@@ -92,13 +73,7 @@ export const submit = async (
     counters.refused();
     options.health.notStored(error.message);
     log.warn({ id, error: error.message }, 'an image was refused: the cloud does not take it');
-    return problem(
-      id,
-      503,
-      'Unavailable',
-      'the image could not be stored and queued; try again',
-      retryAfterSeconds(),
-    );
+    return notAccepted(id);
   } finally {
     // Whatever happened, no waiter is left behind. (A reason of our own: the default one is an exception with a stack.)
     over.abort('settled');

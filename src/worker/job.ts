@@ -53,11 +53,14 @@ const corruptSeconds = 2;
 /** After a classifier failed on it, an image is tried again soon, but not before a classifier can be back. */
 const failedClassifierSeconds = 2;
 
+/** Reasons of the contract for those of a decoder; `image-undecodable` for all others. */
 const reasons: Readonly<Partial<Record<BadImageReason, FailureReason>>> = {
   'unsupported-type': 'image-unsupported',
   'too-many-bytes': 'image-too-large',
   'too-many-pixels': 'image-too-large',
 };
+
+export const reasonOf = (reason: BadImageReason): FailureReason => reasons[reason] ?? 'image-undecodable';
 
 type Timings = NonNullable<JobReply['timings']>;
 
@@ -144,8 +147,7 @@ export const runJob = async (
   const classify = async (bytes: Buffer, fetchMs: number, queuedMs: number): Promise<Outcome> => {
     const alone = delivery.receiveCount > 1;
     const outcome = await pool.classify(bytes, { topK: request.topK, alone, signal: lost });
-    if (outcome.kind === 'bad-image')
-      return failed(reasons[outcome.reason] ?? 'image-undecodable', outcome.message);
+    if (outcome.kind === 'bad-image') return failed(reasonOf(outcome.reason), outcome.message);
     const { label, probability, top, timings } = outcome.classification;
     options.onBusy(timings.decodeMs + timings.resizeMs + timings.inferMs);
     return {
@@ -208,25 +210,36 @@ export const runJob = async (
     if (lost.aborted) return { kind: 'lost' };
     outcome = isExpired() ? expired() : await classify(image, fetchMs, queuedMs);
   } catch (error) {
-    if (lost.aborted) return { kind: 'lost' };
-    if (!(error instanceof ClassifierFailure)) {
-      if (pool.trouble() === undefined) throw error;
-      // Not this image's fault, and another worker may have classifiers: this one receives nothing while it has none.
-      return { kind: 'hand-back', delaySeconds: 0, why: messageOf(error) };
-    }
-    log.warn(
-      { id, failure: error.kind, receiveCount: delivery.receiveCount },
-      'a classifier failed on an image',
-    );
-    return delivery.receiveCount >= options.maxReceives
-      ? { kind: 'dead-letter', reason: `classifier ${error.kind}`, request }
-      : { kind: 'hand-back', delaySeconds: failedClassifierSeconds, why: error.message };
+    const ending = endingAfter(options, lease, error);
+    return ending.kind === 'dead-letter' ? { ...ending, request } : ending;
   } finally {
     leave();
   }
   if (lost.aborted) return { kind: 'lost' };
   onAnswered();
   return publish(await store(outcome));
+};
+
+/**
+ * How a delivery ends whose image could not be classified.
+ * @throws `error` itself when it is no failure of a classifier
+ */
+export const endingAfter = (
+  { pool, maxReceives, log }: Pick<JobOptions, 'pool' | 'maxReceives' | 'log'>,
+  { delivery, lost }: Lease,
+  error: unknown,
+): Exclude<Ending, { readonly kind: 'done' }> => {
+  if (lost.aborted) return { kind: 'lost' };
+  if (!(error instanceof ClassifierFailure)) {
+    if (pool.trouble() === undefined) throw error;
+    // Not this image's fault, and another worker may have classifiers: this one receives nothing while it has none.
+    return { kind: 'hand-back', delaySeconds: 0, why: messageOf(error) };
+  }
+  const { messageId, receiveCount } = delivery;
+  log.warn({ messageId, failure: error.kind, receiveCount }, 'a classifier failed on an image');
+  return receiveCount >= maxReceives
+    ? { kind: 'dead-letter', reason: `classifier ${error.kind}` }
+    : { kind: 'hand-back', delaySeconds: failedClassifierSeconds, why: error.message };
 };
 
 /**

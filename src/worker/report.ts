@@ -11,6 +11,8 @@ export interface Reporter {
   close(): Promise<void>;
 }
 
+export const silentReporter: Reporter = { enter: () => {}, close: async () => {} };
+
 export interface ReporterOptions {
   readonly cluster: Cluster;
   readonly name: string;

@@ -15,7 +15,8 @@ import { type JobOptions, runJob } from './job.ts';
 import { createLeases, type Lease } from './leases.ts';
 import { awaitNotice } from './notice.ts';
 import { createPrefetch } from './prefetch.ts';
-import { createReporter } from './report.ts';
+import { createReporter, silentReporter } from './report.ts';
+import { runSeedJob, type SeedOptions } from './seed-job.ts';
 
 export interface WorkerOptions {
   readonly cluster: Cluster;
@@ -28,6 +29,8 @@ export interface WorkerOptions {
   readonly pollWaitSeconds: number;
   readonly jobTimeoutSeconds: number;
   readonly graceSeconds: number;
+  /** Speaks the course project's messages instead of this cluster's own, over queues and buckets that exist. */
+  readonly seed?: SeedOptions;
   readonly clock: Clock;
   readonly log: Log;
   /** The instance's metadata service, where there is one: a notice that the instance will be taken away means drain. */
@@ -71,7 +74,9 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   const { sqs, names } = cluster;
   if ((await sqs.attributes(names.requests, ['QueueArn'])) === undefined)
     throw new ImgrecError(`queue ${names.requests} does not exist`, {
-      hint: 'run "imgrec provision" first',
+      hint: options.seed
+        ? '--transport seed works on queues and buckets that exist already'
+        : 'run "imgrec provision" first',
       exitCode: exitCodes.cloud,
     });
 
@@ -116,21 +121,21 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   };
 
   const conclusions = createConclusions({ cluster, leases, job: jobOptions, log });
-  const reporter = createReporter({
-    cluster,
-    name: options.name,
-    clock,
-    log,
-    figures: () => {
-      const { ok, failed, expired } = conclusions.totals();
-      return { imagesDone: ok + failed + expired, busySeconds: busyMs / 1_000, emptyReceivesWithBacklog };
-    },
-  });
+  const figures = () => {
+    const { ok, failed, expired } = conclusions.totals();
+    return { imagesDone: ok + failed + expired, busySeconds: busyMs / 1_000, emptyReceivesWithBacklog };
+  };
+  // The seed's wire has no bucket for reports, and nobody who reads them.
+  const reporter = options.seed
+    ? silentReporter
+    : createReporter({ cluster, name: options.name, clock, log, figures });
 
   const work = async (lease: Lease, onAnswered: () => void): Promise<void> => {
     const { messageId } = lease.delivery;
     try {
-      const ending = await runJob(jobOptions, lease, onAnswered);
+      const ending = await (options.seed === undefined
+        ? runJob(jobOptions, lease, onAnswered)
+        : runSeedJob({ ...jobOptions, seed: options.seed }, lease, onAnswered));
       log.debug({ messageId, ...ending }, 'delivery ended');
       await conclusions.conclude(lease, ending);
     } catch (error) {
@@ -191,6 +196,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
           Math.min(receiveBatch, free),
           options.pollWaitSeconds,
           visibilitySeconds,
+          { attributes: options.seed !== undefined },
         );
         failures = 0;
         if (deliveries.length === 0) await noteEmptyReceive();

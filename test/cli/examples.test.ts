@@ -2,6 +2,9 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { openCluster } from '../../src/aws/cluster.ts';
+import { connect } from '../../src/aws/connection.ts';
+import { createS3Buckets } from '../../src/aws/s3-buckets.ts';
 import { type LocalCloud, startLocalCloud } from '../../src/localcloud/server.ts';
 import { packageRoot } from '../../src/package.ts';
 import { type InvokedService, invoke, invokeService } from '../fixtures/invoke.ts';
@@ -61,6 +64,21 @@ describe('the examples of --help', { timeout: 60_000 }, () => {
     vi.unstubAllEnvs();
     await rm(home, { recursive: true, force: true });
   });
+
+  /** What a team of the course has made by hand, by the names in the examples. */
+  const makeCourseResources = async () => {
+    const stateFolder = path.join(home, '.imgrec');
+    const connection = connect(
+      { cluster: 'imgrec', local: true, state: stateFolder, region: undefined },
+      home,
+    );
+    const { identity, sqs, close } = await openCluster(connection);
+    const buckets = createS3Buckets(connection, identity.account, identity.region);
+    for (const queue of ['requests', 'responses']) await sqs.create(queue, {}, {});
+    for (const bucket of ['images', 'labels']) await buckets.create(bucket);
+    buckets.close();
+    close();
+  };
 
   const start = ({ argv, environment }: Example, ...more: readonly string[]) =>
     invokeService([...argv, ...more], { environment, workingFolder: home });
@@ -135,6 +153,7 @@ describe('the examples of --help', { timeout: 60_000 }, () => {
   });
 
   it('serve, worker and instance: get ready, and end with 0 at Ctrl-C', async () => {
+    await makeCourseResources();
     expect(
       await invoke(['provision', '--yes', '--local', '--cluster', 'demo'], { workingFolder: home }),
     ).toMatchObject({ exitCode: 0 });

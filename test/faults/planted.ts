@@ -18,9 +18,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/worker/worker.js',
-        find: 'const ending = await runJob(jobOptions, lease, onAnswered);',
+        find: 'const ending = await (options.seed',
         replace:
-          'await sqs.remover(names.requests).add(lease.delivery.handle); const ending = await runJob(jobOptions, lease, onAnswered);',
+          'await sqs.remover(names.requests).add(lease.delivery.handle); const ending = await (options.seed',
       },
     ],
     caughtBy: 'F1',
