@@ -1,13 +1,16 @@
 import { z } from 'zod';
+import { type Cluster, openCluster } from '../src/aws/cluster.ts';
 import { connect } from '../src/aws/connection.ts';
 import { clusterNames } from '../src/aws/names.ts';
 import { createSsm } from '../src/aws/ssm.ts';
+import { aborted } from '../src/clock.ts';
 import { resolveSettings } from '../src/config/resolve.ts';
-import { exitCodes, ImgrecError, usageError } from '../src/errors.ts';
-import type { Command } from './command.ts';
-import { worker } from './worker.ts';
-
-const assignment = z.object({ v: z.literal(1), role: z.enum(['worker']), cluster: z.string() });
+import type { Settings } from '../src/config/settings.ts';
+import { exitCodes, ImgrecError, messageOf, usageError } from '../src/errors.ts';
+import { reportOwnState } from '../src/fleet/own-report.ts';
+import { assignment, type Part, partsOf } from '../src/fleet/user-data.ts';
+import type { FleetReport } from '../src/reports/reports.ts';
+import type { Command, CommandContext } from './command.ts';
 
 const parseJson = (text: string | undefined): unknown => {
   try {
@@ -17,11 +20,71 @@ const parseJson = (text: string | undefined): unknown => {
   }
 };
 
+/** The settings that the cluster's parameter holds, under what this command line says of where to connect and how to print. */
+const clusterSettings = async (settings: Settings, cluster: string, context: CommandContext) => {
+  const ssm = createSsm(connect({ ...settings, cluster }, context.workingFolder));
+  try {
+    const { settingsParameter } = clusterNames(cluster, '', '');
+    const stored = await ssm.get(settingsParameter);
+    if (stored === undefined)
+      throw new ImgrecError(`parameter ${settingsParameter} does not exist`, {
+        hint: 'run "imgrec provision" first',
+        exitCode: exitCodes.cloud,
+      });
+    const file = z.record(z.string(), z.unknown()).safeParse(parseJson(stored));
+    if (!file.success)
+      throw new ImgrecError(`parameter ${settingsParameter} does not hold settings`, {
+        hint: 'run "imgrec provision" to write it anew',
+      });
+    const { local, state, region, json, quiet, verbose } = settings;
+    const flags = { cluster, local, state, region, json, quiet, verbose };
+    return resolveSettings({ flags, environment: context.environment, file: file.data }, settingsParameter);
+  } finally {
+    ssm.close();
+  }
+};
+
+/** Loaded only where they run: a worker must not wait for the web server's imports. */
+const commandOf: Readonly<Record<Part, () => Promise<Command>>> = {
+  worker: async () => (await import('./worker.ts')).worker,
+  serve: async () => (await import('./serve.ts')).serve,
+};
+
+const partsToRun = (role: keyof typeof partsOf, asked: string | undefined): readonly Part[] => {
+  const parts: readonly Part[] = partsOf[role];
+  if (asked === undefined) return parts;
+  const part = parts.find((candidate) => candidate === asked);
+  if (part === undefined) throw usageError(`an instance with the role ${role} has no part ${asked}`);
+  return [part];
+};
+
+/** Runs the parts side by side; the first that fails ends the others. */
+const runParts = async (
+  parts: readonly Part[],
+  resolved: ReturnType<typeof resolveSettings>,
+  context: CommandContext,
+): Promise<void> => {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  const run = async (part: Part) => {
+    try {
+      const command = await commandOf[part]();
+      await command.run(resolved.values, { ...context, resolved, signal });
+    } catch (error) {
+      failed.abort();
+      throw error;
+    }
+  };
+  const outcomes = await Promise.allSettled(parts.map(run));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+};
+
 /** The launched machine's own start: user data says what it is, the cluster's settings parameter says how. */
 export const instance: Command = {
   name: 'instance',
   hidden: true,
   summary: "Start what this machine's user data says (called by the launcher, not by people)",
+  operands: '[part]',
   settings: [],
   examples: [
     {
@@ -29,40 +92,57 @@ export const instance: Command = {
       line: `IMGREC_USER_DATA='{"v":1,"role":"worker","cluster":"imgrec"}' imgrec instance --local`,
     },
     {
-      does: 'the same for a cluster of another name, saying more of what it does',
-      line: `IMGREC_USER_DATA='{"v":1,"role":"worker","cluster":"demo"}' imgrec instance --local --verbose`,
+      does: 'of a web instance, one of its two units',
+      line: `IMGREC_USER_DATA='{"v":1,"role":"web","cluster":"imgrec"}' imgrec instance --local serve`,
     },
   ],
   run: async (settings, context) => {
-    const { environment } = context;
+    const { environment, signal, output, workingFolder, operands } = context;
     const parsed = assignment.safeParse(parseJson(environment['IMGREC_USER_DATA']));
     if (!parsed.success)
       throw usageError(
         'IMGREC_USER_DATA does not say what this instance is',
         'it is set by whoever launches instances',
       );
-    const { cluster } = parsed.data;
-    const ssm = createSsm(connect({ ...settings, cluster }, context.workingFolder));
+    const { cluster: name, role } = parsed.data;
+    const parts = partsToRun(role, operands[0]);
+    const id = environment['IMGREC_INSTANCE_ID'];
+
+    /** For whoever waits for this instance; workers tell more about themselves, and keep telling. */
+    const tell = async (
+      state: FleetReport['state'],
+      details: Pick<FleetReport, 'reason' | 'port'>,
+    ): Promise<void> => {
+      if (id === undefined) return;
+      let cluster: Cluster | undefined;
+      try {
+        cluster = await openCluster(connect({ ...settings, cluster: name }, workingFolder));
+        await reportOwnState(cluster, id, state, details);
+      } catch (error) {
+        output.info(`what became of this instance could not be stored: ${messageOf(error)}`);
+      } finally {
+        cluster?.close();
+      }
+    };
+
     try {
-      const { settingsParameter } = clusterNames(cluster, '', '');
-      const stored = await ssm.get(settingsParameter);
-      if (stored === undefined)
-        throw new ImgrecError(`parameter ${settingsParameter} does not exist`, {
-          hint: 'run "imgrec provision" first',
-          exitCode: exitCodes.cloud,
-        });
-      const file = z.record(z.string(), z.unknown()).safeParse(parseJson(stored));
-      if (!file.success)
-        throw new ImgrecError(`parameter ${settingsParameter} does not hold settings`, {
-          hint: 'run "imgrec provision" to write it anew',
-        });
-      // Its own command line still says where to connect and how to print.
-      const { local, state, region, json, quiet, verbose } = settings;
-      const flags = { cluster, local, state, region, json, quiet, verbose };
-      const resolved = resolveSettings({ flags, environment, file: file.data }, settingsParameter);
-      return await worker.run(resolved.values, { ...context, resolved });
-    } finally {
-      ssm.close();
+      if (role === 'image') {
+        context.ready('installed');
+        await tell('ready', {});
+        await aborted(signal);
+        return undefined;
+      }
+      const resolved = await clusterSettings(settings, name, context);
+      const ready: CommandContext['ready'] = (text, details = {}) => {
+        context.ready(text, details);
+        const { url } = details;
+        if (typeof url === 'string') void tell('ready', { port: Number(new URL(url).port) });
+      };
+      await runParts(parts, resolved, { ...context, ready });
+      return undefined;
+    } catch (error) {
+      await tell('stopped', { reason: messageOf(error) });
+      throw error;
     }
   },
 };

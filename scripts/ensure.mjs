@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -52,6 +53,7 @@ const sourceDigest = () => {
   for (const file of ['bin', 'commands', 'src'].flatMap((folder) => sources(at(folder)))) {
     hash.update(path.relative(root, file)).update('\0').update(readFileSync(file)).update('\0');
   }
+  hash.update(readFileSync(at('package-lock.json')));
   hash.update(readFileSync(at('tsconfig.json'))).update(readFileSync(at('tsconfig.build.json')));
   return hash.digest('hex');
 };
@@ -97,6 +99,8 @@ const build = (force) => {
   run(process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json']);
   // tsc writes 0644.
   chmodSync(at('dist', 'bin', 'imgrec.js'), 0o755);
+  // npm leaves package-lock.json out of the package; an installed imgrec needs it to pack the software for its instances.
+  copyFileSync(at('package-lock.json'), at('dist', 'package-lock.json'));
   writeFileSync(buildStamp, digest);
 };
 

@@ -120,6 +120,7 @@ export const startDevCluster = async (options: DevOptions): Promise<DevCluster> 
       names: clusterNames(cluster, account, region),
       installId,
       workers: options.workers,
+      graceSeconds: options.graceSeconds,
       stateFolder,
       clock,
       say,

@@ -11,6 +11,7 @@ export interface KeepWorkersOptions {
   readonly names: ClusterNames;
   readonly installId: string;
   readonly workers: number;
+  readonly graceSeconds: number;
   readonly stateFolder: string;
   readonly clock: Clock;
   readonly say: (line: string) => void;
@@ -33,7 +34,7 @@ const localMachine = { imageId: 'ami-local', instanceType: 'local' };
 export const keepWorkers = (
   options: KeepWorkersOptions,
 ): { readonly ready: Promise<void>; readonly ended: Promise<void> } => {
-  const { ec2, names, installId, workers, clock, say, signal } = options;
+  const { ec2, names, installId, workers, graceSeconds, clock, say, signal } = options;
   let settle: { resolve(): void; reject(error: unknown): void } = { resolve: () => {}, reject: () => {} };
   const ready = new Promise<void>((resolve, reject) => {
     settle = { resolve, reject };
@@ -74,7 +75,7 @@ export const keepWorkers = (
     observe(live);
     if (clock.monotonicMs() < launchAtMs) return;
     for (let missing = workers - live.length; missing > 0 && !signal.aborted; missing--) {
-      const { id, state } = await launchWorker(ec2, { names, installId, ...localMachine });
+      const { id, state } = await launchWorker(ec2, { names, installId, graceSeconds, ...localMachine });
       known.set(id, state);
     }
   };

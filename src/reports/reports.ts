@@ -31,6 +31,10 @@ export const fleetReport = z.object({
   busySeconds: z.number().nonnegative(),
   /** Long polls that brought nothing although the queue counted messages: SQS's in-flight limit, or a lying count. */
   emptyReceivesWithBacklog: z.number().int().nonnegative(),
+  /** Why it ended before it was ready: written by the boot script, or by whatever it started. */
+  reason: z.string().optional(),
+  /** Where a web instance listens. */
+  port: z.number().int().optional(),
 });
 export type FleetReport = z.infer<typeof fleetReport>;
 

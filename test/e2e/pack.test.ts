@@ -11,6 +11,8 @@ interface PackedFile {
 /** What may be in the package, and nothing else. */
 const allowed = [
   /^dist\/(bin|commands|src)\/[a-z0-9/-]+\.js$/,
+  /^dist\/package-lock\.json$/,
+  /^assets\/userdata\/(boot\.sh|imgrec@\.service)$/,
   /^assets\/models\/[a-z0-9-]+\/(model\.onnx|manifest\.json|labels\.json)$/,
   /^assets\/samples\/([a-z]+\.jpg|truth\.csv|NOTICE\.md)$/,
   /^assets\/web\/index\.html$/,
@@ -38,6 +40,8 @@ describe('the npm package', () => {
         ...['model.onnx', 'manifest.json', 'labels.json'].map((name) => `${model}/${name}`),
         ...['daisy.jpg', 'truth.csv'].map((name) => `assets/samples/${name}`),
         'assets/web/index.html',
+        'assets/userdata/boot.sh',
+        'dist/package-lock.json',
         'LICENSE',
         'package.json',
       ]),

@@ -1,0 +1,25 @@
+import type { Cluster } from '../aws/cluster.ts';
+import { type FleetReport, fleetReportKey } from '../reports/reports.ts';
+
+/**
+ * What an instance that is no worker, or never became one, says of itself in `fleet/<instance>.json`.
+ * Throws CloudError.
+ */
+export const reportOwnState = (
+  { s3, names }: Pick<Cluster, 's3' | 'names'>,
+  instance: string,
+  state: FleetReport['state'],
+  details: Pick<FleetReport, 'reason' | 'port'> = {},
+): Promise<void> => {
+  const report: FleetReport = {
+    v: 1,
+    instance,
+    state,
+    readyForSeconds: 0,
+    imagesDone: 0,
+    busySeconds: 0,
+    emptyReceivesWithBacklog: 0,
+    ...details,
+  };
+  return s3.put(names.opsBucket, fleetReportKey(instance), JSON.stringify(report), 'application/json');
+};
