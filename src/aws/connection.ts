@@ -112,6 +112,9 @@ export const longPollLimits: CallLimits = {
   maxAnsweredAttempts: 8,
 };
 
+/** For an object of 100 MB: half an hour is 0.5 Mbit/s. */
+export const largeObjectLimits: CallLimits = { requestTimeoutMs: 1_800_000, maxAttempts: 3 };
+
 export const connectionTimeoutMs = 3_000;
 
 // The SDK prints a note about future Node versions on stderr at every start; package.json says which Node this needs.

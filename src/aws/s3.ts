@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { systemClock } from '../clock.ts';
 import { type BackoffLimits, retry } from '../retry.ts';
-import { type Connection, clientConfig, defaultLimits } from './connection.ts';
+import { type CallLimits, type Connection, clientConfig, defaultLimits } from './connection.ts';
 import {
   createDirectCaller,
   type DirectCaller,
@@ -43,6 +43,8 @@ interface PutOptions {
 }
 
 export interface S3Options {
+  /** For objects that take longer than images do. */
+  readonly limits?: CallLimits;
   /** Sends puts and gets without the SDK once it has shown the way. */
   readonly direct?: boolean;
 }
@@ -70,12 +72,13 @@ const learnRoutes = (client: S3Client, direct: DirectCaller): void => {
 
 /** S3 objects in our words. Every call names the account that must own the bucket. All throw CloudError. */
 export const createS3 = (connection: Connection, account: string, options: S3Options = {}) => {
-  const client = new S3Client({ ...clientConfig(connection), forcePathStyle: connection.pathStyle });
+  const limits = options.limits ?? defaultLimits;
+  const client = new S3Client({ ...clientConfig(connection, limits), forcePathStyle: connection.pathStyle });
   const owner = { ExpectedBucketOwner: account };
   const ownerHeader = { 'x-amz-expected-bucket-owner': account };
   const direct = createDirectCaller({
     service: 's3',
-    limits: defaultLimits,
+    limits,
     credentials: () => client.config.credentials(),
     region: () => client.config.region(),
   });

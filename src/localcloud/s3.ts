@@ -154,7 +154,7 @@ export const createS3 = ({ buckets, clock, account, region, strict403 = false }:
   };
 
   return {
-    maxBodyBytes: 64 * 1024 * 1024,
+    maxBodyBytes: 256 * 1024 * 1024,
     handle: (call) => {
       // Never through URL(): it would resolve `/../` and merge what are different keys.
       const slash = call.path.indexOf('/', 1);
