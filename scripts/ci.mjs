@@ -11,7 +11,7 @@ import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { startPeer } from './peers.mjs';
+import { installPeer, startPeer } from './peers.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -21,6 +21,9 @@ const contractPeers = {
   elasticmq: 'IMGREC_TEST_ELASTICMQ',
   versitygw: 'IMGREC_TEST_VERSITYGW',
 };
+
+/** What judges the boot script and its units. Their tests skip where they are not on the PATH. */
+const programs = ['shellcheck', 'systemd-analyze'];
 
 const say = (text) => process.stderr.write(`ci: ${text}\n`);
 
@@ -45,6 +48,22 @@ const startPeers = async () => {
       started.push({ name, ...peer });
       environment[variable] = peer.url;
       say(`${name} is up at ${peer.url} (process ${peer.pid})`);
+    } catch (error) {
+      if (interruptedBy || process.env.IMGREC_CI_ALLOW_MISSING_PEERS !== '1') throw error;
+      say(`going on without ${name}: ${error.message}`);
+    }
+  }
+  return environment;
+};
+
+/** Installs what is called and not started, and returns where the tests find what is not on the PATH. */
+const installTools = async () => {
+  const environment = {};
+  for (const name of [...programs, 'debian']) {
+    if (interruptedBy) break;
+    try {
+      const folder = await installPeer(name, { signal: interrupted.signal });
+      if (name === 'debian') environment.IMGREC_TEST_DEBIAN = join(folder, 'root');
     } catch (error) {
       if (interruptedBy || process.env.IMGREC_CI_ALLOW_MISSING_PEERS !== '1') throw error;
       say(`going on without ${name}: ${error.message}`);
@@ -101,7 +120,7 @@ const unjudged = (contract) =>
   started.filter(({ name }) => !new RegExp(`\\b${name} [1-9]`).test(contract ?? ''));
 
 const run = async (reportFile) => {
-  const environment = await startPeers();
+  const environment = { ...(await installTools()), ...(await startPeers()) };
   if (interruptedBy) return 1;
   const { exitCode, contract } = await runCheck(environment, reportFile);
   if (contract !== undefined) process.stdout.write(`${contract}\n`);

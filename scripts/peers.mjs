@@ -4,7 +4,8 @@
  * suite (and so the local cloud). Everything lands in a cache folder outside the checkout, each peer at a
  * pinned version. No dependencies: this runs before `npm ci` may have.
  *
- *     node scripts/peers.mjs install [moto] [elasticmq] [versitygw] [cfn-lint] [cdk-nag] [iam-simulate] [chromium]
+ *     node scripts/peers.mjs install [moto] [elasticmq] [versitygw] [cfn-lint] [cdk-nag] [iam-simulate]
+ *                                    [debian] [chromium] [shellcheck] [systemd-analyze]
  *     node scripts/peers.mjs start moto        # prints the URL, runs until it is interrupted
  */
 import { spawn } from 'node:child_process';
@@ -163,8 +164,38 @@ const judges = {
   },
 };
 
+/**
+ * A root file system with what images for servers have and no systemd, in the folder `root`: the boot script is executed in it.
+ * Only root on Debian can make one.
+ */
+const rootFileSystems = {
+  debian: {
+    pins: { suite: 'bookworm', packages: 'ca-certificates,curl' },
+    needs: ['apt-get', 'chroot'],
+    async install(folder, signal) {
+      if (!programOnPath('debootstrap')) await installFromApt(['debootstrap'], signal);
+      const { suite, packages } = this.pins;
+      const made = join(folder, 'root');
+      await run('debootstrap', ['--variant=minbase', `--include=${packages}`, suite, made], { signal });
+    },
+  },
+};
+
+/** Debian's own packages, by the program that tells whether they are there. */
+const programs = {
+  chromium: {
+    known: ['chromium', 'chromium-browser', 'google-chrome'],
+    packages: ['chromium', 'fonts-liberation'],
+  },
+  shellcheck: { known: ['shellcheck'], packages: ['shellcheck'] },
+  'systemd-analyze': { known: ['systemd-analyze'], packages: ['systemd'] },
+};
+
+/** Everything that is installed into the cache folder. */
+const cached = { ...recipes, ...judges, ...rootFileSystems };
+
 /** The names that `installPeer` takes; only the peers with a recipe can be started too. */
-const peerNames = [...Object.keys(recipes), ...Object.keys(judges), 'chromium'];
+const peerNames = [...Object.keys(cached), ...Object.keys(programs)];
 
 const recipeOf = (name, known = recipes) => {
   const recipe = known[name];
@@ -232,17 +263,12 @@ const withLock = async (path, signal, work) => {
   }
 };
 
-/** Debian's browser for the page's tests; other systems bring their own. */
-const installChromium = async (signal) => {
-  if (['chromium', 'chromium-browser', 'google-chrome'].some(programOnPath)) return;
+const installFromApt = async (packages, signal) => {
   if (process.getuid?.() !== 0 || !programOnPath('apt-get'))
-    throw new Error(
-      'chromium is missing, and only root on Debian can have it installed: apt-get install chromium',
-    );
+    throw new Error(`only root on Debian can have this installed: apt-get install ${packages.join(' ')}`);
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  const packages = ['--no-install-recommends', 'chromium', 'fonts-liberation'];
   await run('apt-get', ['update', '-qq'], { env, signal });
-  await run('apt-get', ['install', '-y', '-qq', ...packages], { env, signal });
+  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env, signal });
 };
 
 /**
@@ -250,8 +276,12 @@ const installChromium = async (signal) => {
  * pins, so a half-made install or another version is removed and made again. `signal` gives the installation up.
  */
 export const installPeer = async (name, { signal } = {}) => {
-  if (name === 'chromium') return installChromium(signal);
-  const recipe = recipeOf(name, { ...recipes, ...judges });
+  if (Object.hasOwn(programs, name)) {
+    const { known, packages } = programs[name];
+    if (!known.some(programOnPath)) await installFromApt(packages, signal);
+    return undefined;
+  }
+  const recipe = recipeOf(name, cached);
   const folder = join(toolCache(), name);
   const stamp = join(folder, '.installed');
   const wanted = JSON.stringify(recipe.pins);

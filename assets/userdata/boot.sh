@@ -49,22 +49,24 @@ credentials() {
   return 1
 }
 
-# A request for a key of the ops bucket; curl gets the secrets on stdin, because arguments can be read by every process.
+# A request for a key of the ops bucket, with a body that may be empty and more of curl's arguments. curl gets the secrets on
+# stdin, because arguments can be read by every process; the body's digest it signs only in newer versions by itself.
 s3() {
-  local key="$1" keys
-  shift
+  local key="$1" digest keys
+  digest=$(printf '%s' "$2" | sha256sum | cut -d ' ' -f 1)
+  shift 2
   keys=$(credentials)
   printf 'user = "%s:%s"\nheader = "x-amz-security-token: %s"\n' \
     "$(field AccessKeyId <<<"$keys")" "$(field SecretAccessKey <<<"$keys")" "$(field Token <<<"$keys")" |
     curl -fsS "${patient[@]}" --config - --aws-sigv4 "aws:amz:$region:s3" \
-      -H "x-amz-expected-bucket-owner: $account" "$@" "$bucket_url/$key"
+      -H "x-amz-content-sha256: $digest" -H "x-amz-expected-bucket-owner: $account" "$@" "$bucket_url/$key"
 }
 
 # What a worker says of itself, in the same place: see src/reports. Arguments: state, reason (no quotes in it).
 report() {
   local figures='"readyForSeconds":0,"imagesDone":0,"busySeconds":0,"emptyReceivesWithBacklog":0'
-  s3 "fleet/$instance.json" --max-time 30 -X PUT -H 'content-type: application/json' --data-binary \
-    "{\"v\":1,\"instance\":\"$instance\",\"state\":\"$1\",$figures,\"reason\":\"$2\"}"
+  local body="{\"v\":1,\"instance\":\"$instance\",\"state\":\"$1\",$figures,\"reason\":\"$2\"}"
+  s3 "fleet/$instance.json" "$body" --max-time 30 -X PUT -H 'content-type: application/json' --data-binary "$body"
 }
 
 ended() {
@@ -101,7 +103,7 @@ if [ -z "$artifact" ]; then
 elif [ ! -e "$home/.complete" ]; then
   step "fetching artifact $artifact"
   mkdir -p "$base"
-  s3 "artifacts/$artifact.tgz" --max-time 900 -o "$home.tgz"
+  s3 "artifacts/$artifact.tgz" '' --max-time 900 -o "$home.tgz"
   step "verifying artifact $artifact"
   printf '%s  %s\n' "$artifact" "$home.tgz" | sha256sum --check --quiet >&2
   step "unpacking artifact $artifact"
