@@ -50,6 +50,8 @@ const receiveBatch = 10;
 
 /** With more jobs than classifiers, a reply waits a little so that one call takes several. */
 const busyLingerMs = 25;
+/** While more requests wait than fit into one receive, they wait for longer than this anyway. */
+const backlogLingerMs = 100;
 
 /** How often, at most, an empty receive is compared with the queue's own count. */
 const backlogLookMs = 30_000;
@@ -90,6 +92,8 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
 
   const prefetch = createPrefetch(pool.size);
   let unanswered = 0;
+  /** The last receive brought as many as one can. */
+  let isBacklogged = false;
   /** Called whenever a place becomes free. */
   let wake = () => {};
   const gate = createGate(admittedPerClassifier * pool.size);
@@ -97,7 +101,9 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   const senderOf = (suffix: string) => {
     const sender =
       senders.get(suffix) ??
-      sqs.sender(names.replies(suffix), () => (running.size > pool.size ? busyLingerMs : 0));
+      sqs.sender(names.replies(suffix), () =>
+        isBacklogged ? backlogLingerMs : running.size > pool.size ? busyLingerMs : 0,
+      );
     senders.set(suffix, sender);
     return sender;
   };
@@ -199,6 +205,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
           { attributes: options.seed !== undefined },
         );
         failures = 0;
+        isBacklogged = deliveries.length === receiveBatch;
         if (deliveries.length === 0) await noteEmptyReceive();
         if (signal.aborted)
           await Promise.all(deliveries.map((delivery) => leases.release(leases.hold(delivery), 0)));
