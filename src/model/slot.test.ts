@@ -52,6 +52,7 @@ const createStage = (jobTimeoutMs = 10_000) => {
     slot,
     takenBack,
     ends,
+    jobs: () => [...names.keys()],
     process: latest,
     reply: (reply: ClassifierReply) => latest().events.onReply(reply),
     job: (name: string, alone = false): Job => {
@@ -130,6 +131,14 @@ test('blames the image that was begun last when the process dies, and takes all 
   process().events.onGone('signal SIGSEGV');
   expect(ends).toEqual(['b crashed']);
   expect(takenBack).toEqual([['a', 'c', 'd']]);
+});
+
+test('gives those that were begun with it a classifier each', () => {
+  const { process, reply, jobs } = withFour();
+  reply({ kind: 'began', id: 0 });
+  reply({ kind: 'began', id: 1 });
+  process().events.onGone('signal SIGSEGV');
+  expect(jobs().map(({ alone }) => alone)).toEqual([true, false, false, false]);
 });
 
 test('blames the next image when the process dies between two', () => {

@@ -10,7 +10,8 @@ export interface Job {
   readonly header: ImageHeader;
   readonly topK: number;
   /** No other image is in a classifier with it. */
-  readonly alone: boolean;
+  /** No other image is in a classifier with it. */
+  alone: boolean;
   /** Nobody waits for the answer any more. */
   readonly settled: boolean;
   answer(answer: ClassifierAnswer): void;
@@ -148,8 +149,10 @@ export const createSlot = ({ start, jobTimeoutMs, clock }: SlotOptions, events: 
   const onGone = (how: string): void => {
     const wasReady = isReady;
     const culprit = current();
-    // What was begun before it waits to be inferred, and is not to blame.
+    // What was begun before it waited to be inferred, and is hardly to blame. Alone the next time, it would take the blame itself:
+    // otherwise an image that kills the model could go on killing batches at the cost of the last in each.
     const innocent = sent.filter((each) => each !== culprit);
+    for (const { id, job } of innocent) if (id <= lastBegun) job.alone = true;
     const reason = failure(how);
     stopTimer();
     isReady = false;

@@ -6,12 +6,14 @@ import { queueAttributes } from '../aws/queue-attributes.ts';
 import type { Clock } from '../clock.ts';
 import { exitCodes, ImgrecError, messageOf } from '../errors.ts';
 import type { ImageLimits } from '../image/inspect.ts';
+import { jobIdOfKey, newJobId } from '../jobs/id.ts';
 import type { Log } from '../log.ts';
 import type { WebReport } from '../reports/reports.ts';
 import type { Counters } from './counters.ts';
 import type { Exchange } from './exchange.ts';
 import type { Health } from './health.ts';
 import { keepReporting, sweepReplyQueues, writeReport } from './heartbeat.ts';
+import { createOnce } from './once.ts';
 import { companyMs, openReplies, type Replies, storedResult } from './replies.ts';
 import { submit } from './submit.ts';
 
@@ -75,10 +77,16 @@ export const openOwnWire = async (options: OwnWireOptions): Promise<Exchange> =>
       swept.length > 0 && log.info({ swept }, 'reply queues of web processes that are gone were deleted'),
     (error: unknown) => log.warn({ error: messageOf(error) }, 'old reply queues could not be swept'),
   );
-  const submitOptions = { ...options, requests, replies };
+  const send = (body: string) => requests.add(body);
+  const once = createOnce({ cluster, clock });
+  const submitOptions = { ...options, send, once, replies };
 
   return {
-    submit: (id, upload, waitMs, over) => submit(submitOptions, id, upload, waitMs, over),
+    order: (key) =>
+      key === undefined
+        ? { id: newJobId(), idempotent: false }
+        : { id: jobIdOfKey(key, installId), idempotent: true },
+    submit: (order, upload, waitMs, over) => submit(submitOptions, order, upload, waitMs, over),
     result: (id) => storedResult(cluster, id),
     waiting,
     close: async () => {

@@ -62,7 +62,8 @@ export const storedResult = async (cluster: Cluster, id: string): Promise<JobRes
 export const openReplies = async (options: RepliesOptions): Promise<Replies> => {
   const { cluster, clock, log } = options;
   const { sqs, names } = cluster;
-  const waiters = new Map<string, (result: JobResult) => void>();
+  /** More than one waits for a job whose client sent it more than once. */
+  const waiters = new Map<string, Set<(result: JobResult) => void>>();
   const closing = new AbortController();
   let webId = newWebId();
   let remover = sqs.remover(names.replies(webId));
@@ -77,7 +78,7 @@ export const openReplies = async (options: RepliesOptions): Promise<Replies> => 
     const reply = decodeReply(body);
     if (reply.kind !== 'ok')
       return log.warn({ reply: reply.kind }, 'a reply that cannot be read was dropped');
-    waiters.get(reply.value.result.id)?.(reply.value.result);
+    for (const resolve of waiters.get(reply.value.result.id) ?? []) resolve(reply.value.result);
   };
 
   /** The queue has gone, and with it replies that may have been sent: whoever still waits finds his result in the store. */
@@ -126,9 +127,12 @@ export const openReplies = async (options: RepliesOptions): Promise<Replies> => 
     webId: () => webId,
     waiting: () => waiters.size,
     wait: async (id, timeoutMs, signal) => {
-      const replied = new Promise<JobResult>((resolve) => {
-        waiters.set(id, resolve);
+      let resolve: (result: JobResult) => void = () => {};
+      const replied = new Promise<JobResult>((settle) => {
+        resolve = settle;
       });
+      const beside = waiters.get(id) ?? new Set();
+      waiters.set(id, beside.add(resolve));
       try {
         for (let waitedMs = 0; ; ) {
           const nextMs = Math.min(Math.max(firstLookMs, waitedMs), timeoutMs - waitedMs);
@@ -139,7 +143,8 @@ export const openReplies = async (options: RepliesOptions): Promise<Replies> => 
           if (result !== undefined || waitedMs >= timeoutMs) return result;
         }
       } finally {
-        waiters.delete(id);
+        beside.delete(resolve);
+        if (beside.size === 0) waiters.delete(id);
       }
     },
     close: async () => {

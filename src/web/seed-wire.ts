@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import { exitCodes, ImgrecError, messageOf } from '../errors.ts';
 import { type ImageLimits, inspectImage } from '../image/inspect.ts';
 import { contractVersion, type JobResult } from '../jobs/contract.ts';
+import { newJobId } from '../jobs/id.ts';
 import {
   encodeSeedRequest,
   failureOf,
@@ -17,7 +18,7 @@ import type { Log } from '../log.ts';
 import { backoffMs } from '../retry.ts';
 import { type Answer, answerOf, notAccepted, problem, refusal } from './answers.ts';
 import type { Counters } from './counters.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, Order } from './exchange.ts';
 import type { Health } from './health.ts';
 import { createSeedNames } from './seed-names.ts';
 import type { Upload } from './upload.ts';
@@ -145,7 +146,7 @@ export const openSeedWire = async (options: SeedWireOptions): Promise<Exchange> 
     );
 
   const submit = async (
-    id: string,
+    { id }: Order,
     upload: Upload,
     waitMs: number,
     over: AbortController,
@@ -192,6 +193,8 @@ export const openSeedWire = async (options: SeedWireOptions): Promise<Exchange> 
   };
 
   return {
+    // The wire has no ids that a worker would know again.
+    order: () => ({ id: newJobId(), idempotent: false }),
     submit,
     result: async (id) => {
       const label = jobs.labelOf(id);

@@ -303,6 +303,33 @@ describe('a web tier in trouble', () => {
     await web.stop();
   });
 
+  test('with an Idempotency-Key, equal requests are one job, at any web process, and get one answer', async () => {
+    const webs = await Promise.all([startWeb(own), startWeb(own, { transport: 'inline' })]);
+    const worker = startWorker(own, () => ({}));
+    const post = async (web: Web | undefined, key: string, bytes: Uint8Array = cat) => {
+      const answer = await fetch(`${web?.url}/v1/images`, {
+        method: 'POST',
+        body: new Uint8Array(bytes),
+        headers: { 'content-type': 'image/jpeg', 'idempotency-key': key },
+      });
+      return { status: answer.status, id: answer.headers.get('imgrec-id') ?? '', text: await answer.text() };
+    };
+    const [first, ...others] = await Promise.all(Array.from({ length: 10 }, () => post(webs[0], '"a-key"')));
+    expect(first).toMatchObject({ status: 200, text: 'tabby cat' });
+    expect(new Set(others.map(({ id, text }) => `${id} ${text}`)).size).toBe(1);
+    expect(await post(webs[1], 'a-key')).toEqual(first);
+    expect(worker.requests.filter(({ id }) => id === first?.id)).toHaveLength(1);
+    expect(await post(webs[1], 'a-key', Buffer.concat([cat, cat]))).toMatchObject({
+      status: 422,
+      id: first?.id,
+      text: expect.stringMatching(/another image/),
+    });
+    expect((await post(webs[0], 'another-key')).id).not.toBe(first?.id);
+    expect(await post(webs[0], 'x'.repeat(256))).toMatchObject({ status: 400 });
+    await worker.stop();
+    await Promise.all(webs.map((web) => web.stop()));
+  });
+
   test('with --transport inline, small images travel in the message and large ones through the bucket', async () => {
     const web = await startWeb(own, { transport: 'inline' });
     const worker = startWorker(own, () => ({}));

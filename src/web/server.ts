@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import { assetPath } from '../package.ts';
 import { type Answer, problem, type ReplyForm, renderAnswer } from './answers.ts';
 import type { Counters } from './counters.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, Order } from './exchange.ts';
 import type { Health } from './health.ts';
 import { acceptUploads, readUpload } from './upload.ts';
 
@@ -37,7 +37,7 @@ const httpLimits = {
 /** Longer than the idle time of any load balancer in front, so that the balancer is the one to close. */
 const keepAliveMs = 72_000;
 
-const jobIds = new WeakMap<FastifyRequest, string>();
+const orders = new WeakMap<FastifyRequest, Order>();
 
 const wantsJson = (request: FastifyRequest): boolean =>
   (request.headers.accept ?? '').includes('application/json');
@@ -47,6 +47,17 @@ const waitMsOf = (request: FastifyRequest, limitSeconds: number): number => {
   const [, asked] =
     /(?:^|,)\s*wait=(\d{1,6})\s*(?:,|;|$)/.exec(String(request.headers['prefer'] ?? '')) ?? [];
   return Math.min(asked === undefined ? limitSeconds : Number(asked), limitSeconds) * 1_000;
+};
+
+const badKey = 'an Idempotency-Key is 1 to 255 visible characters';
+
+/** The Idempotency-Key of a request, in quotes (as its draft standard has it) or without. */
+const keyOf = ({ headers }: FastifyRequest): { readonly text: string } | 'invalid' | undefined => {
+  const header = headers['idempotency-key'];
+  if (header === undefined) return undefined;
+  const [, quoted, bare] = /^(?:"([!#-~]{1,255})"|([!#-~]{1,255}))$/.exec(String(header)) ?? [];
+  const text = quoted ?? bare;
+  return text === undefined ? 'invalid' : { text };
 };
 
 /** The web tier's HTTP side: routes, headers and limits. It does not listen yet. */
@@ -82,7 +93,12 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
       .send(page);
 
   const takeImage = async (request: FastifyRequest, reply: FastifyReply) => {
-    const id = jobIds.get(request) ?? newJobId();
+    const order = orders.get(request) ?? exchange.order(undefined);
+    const { id } = order;
+    if (keyOf(request) === 'invalid') {
+      options.counters.refused();
+      return send(request, reply, problem(id, 400, 'Bad request', badKey));
+    }
     const received = await readUpload(request, limits.maxImageBytes);
     if (!received.ok) {
       options.counters.refused();
@@ -94,10 +110,15 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
     options.giveUp.addEventListener('abort', leave);
     try {
       const waitMs = waitMsOf(request, options.waitSeconds);
-      return send(request, reply, await exchange.submit(id, received.upload, waitMs, over));
+      return send(request, reply, await exchange.submit(order, received.upload, waitMs, over));
     } finally {
       options.giveUp.removeEventListener('abort', leave);
     }
+  };
+
+  const takeOrder = async (request: FastifyRequest) => {
+    const key = keyOf(request);
+    orders.set(request, exchange.order(key === 'invalid' ? undefined : key?.text));
   };
 
   app.addHook('onRequest', async (_request, reply) => {
@@ -111,7 +132,7 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
 
   for (const path of ['/', '/v1/images']) {
     app.get(path, showPage);
-    app.post(path, { onRequest: async (request) => void jobIds.set(request, newJobId()) }, takeImage);
+    app.post(path, { onRequest: takeOrder }, takeImage);
   }
 
   // Browsers ask for it with every page, a plain label included.
@@ -142,7 +163,7 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   });
 
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
-    const id = jobIds.get(request) ?? newJobId();
+    const id = orders.get(request)?.id ?? newJobId();
     const status = error.statusCode ?? 500;
     if (error instanceof CloudError)
       return send(request, reply, problem(id, 503, 'Unavailable', 'the cloud does not answer; try again', 2));

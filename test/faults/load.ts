@@ -12,6 +12,8 @@ export interface Load {
   readonly done: Promise<void>;
   /** Resolves when so many operations have ended. */
   reaches(count: number): Promise<void>;
+  /** Connections that broke before there was an answer. */
+  broken(): number;
   /** No further operation is begun. */
   stop(): void;
 }
@@ -25,12 +27,17 @@ export interface LoadOptions {
   readonly concurrency: number;
   /** How long a client lets the server wait. */
   readonly waitSeconds?: number;
+  /** The client sends its image again, under the same key, when the connection breaks or it is refused. */
+  readonly sendsAgain?: boolean;
   /** Bytes that go out for a photograph; by default its own with a comment, so that no two are the same. */
   readonly bytesOf?: (photo: Photo, index: number) => Buffer;
 }
 
 /** A client that was refused comes back after this long: tests cannot wait for seconds that clients should. */
 const refusedPauseMs = 200;
+
+/** A client that sends again does so until somebody is there, but not for ever. */
+const attempts = 20;
 
 const answerOf = (status: number, body: string): Answer | undefined => {
   if (status === 200) return { kind: 'label', label: (JSON.parse(body) as { readonly label: string }).label };
@@ -53,6 +60,7 @@ export const startLoad = (options: LoadOptions): Load => {
   const pools = new Map<string, Pool>();
   const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
   let begun = 0;
+  let broken = 0;
   let stopped = false;
 
   const poolOf = (url: string): Pool => {
@@ -63,18 +71,11 @@ export const startLoad = (options: LoadOptions): Load => {
     return pool;
   };
 
-  const one = async (index: number): Promise<void> => {
-    const photo = photos[index % photos.length];
-    if (photo === undefined) throw new Error('there are no photographs');
-    const body = options.bytesOf?.(photo, index) ?? withComment(photo.bytes, `operation ${index}`);
+  const attempt = async (index: number, body: Buffer): Promise<Pick<Operation, 'id' | 'end'>> => {
     const urls = options.urls();
     const url = urls[index % urls.length];
-    if (url === undefined) {
-      await delay(refusedPauseMs);
-      return;
-    }
-    const common = { sha256: sha256Of(body), invokedAtMs: performance.now(), expected: photo.expected };
-    let operation: Operation;
+    if (url === undefined)
+      return { id: undefined, end: { kind: 'fail', atMs: performance.now(), why: 'nobody is there' } };
     try {
       const response = await poolOf(url).request({
         method: 'POST',
@@ -83,23 +84,30 @@ export const startLoad = (options: LoadOptions): Load => {
           accept: 'application/json',
           'content-type': 'application/octet-stream',
           prefer: `wait=${waitSeconds}`,
+          ...(options.sendsAgain ? { 'idempotency-key': `"${sha256Of(body)}"` } : {}),
         },
         body,
       });
       const id = response.headers['imgrec-id'];
       const text = await response.body.text();
-      operation = {
-        ...common,
-        id: typeof id === 'string' ? id : undefined,
-        end: endOf(response.statusCode, text),
-      };
+      return { id: typeof id === 'string' ? id : undefined, end: endOf(response.statusCode, text) };
     } catch (error) {
-      operation = {
-        ...common,
-        id: undefined,
-        end: { kind: 'info', atMs: performance.now(), why: messageOf(error) },
-      };
+      broken++;
+      return { id: undefined, end: { kind: 'info', atMs: performance.now(), why: messageOf(error) } };
     }
+  };
+
+  const one = async (index: number): Promise<void> => {
+    const photo = photos[index % photos.length];
+    if (photo === undefined) throw new Error('there are no photographs');
+    const body = options.bytesOf?.(photo, index) ?? withComment(photo.bytes, `operation ${index}`);
+    const common = { sha256: sha256Of(body), invokedAtMs: performance.now(), expected: photo.expected };
+    let outcome = await attempt(index, body);
+    for (let again = 1; options.sendsAgain && again < attempts && outcome.end.kind !== 'ok'; again++) {
+      await delay(refusedPauseMs);
+      outcome = await attempt(index + again, body);
+    }
+    const operation: Operation = { ...common, ...outcome };
     operations.push(operation);
     for (const each of waiting) if (operations.length >= each.count) each.resolve();
     if (operation.end.kind !== 'ok') await delay(refusedPauseMs);
@@ -119,6 +127,7 @@ export const startLoad = (options: LoadOptions): Load => {
       operations.length >= wanted
         ? Promise.resolve()
         : new Promise((resolve) => void waiting.push({ count: wanted, resolve })),
+    broken: () => broken,
     stop: () => {
       stopped = true;
     },

@@ -27,8 +27,8 @@ const marker = 'poison for a test';
 const poisonable = [
   {
     file: 'src/model/classifier.js',
-    find: 'const start = performance.now();',
-    replace: `if (Buffer.from(job.bytes).includes('${marker}')) process.kill(process.pid, 'SIGSEGV'); const start = performance.now();`,
+    find: 'const decoding = await decode(job.bytes, job.header);',
+    replace: `if (Buffer.from(job.bytes).includes('${marker}')) process.kill(process.pid, 'SIGSEGV'); const decoding = await decode(job.bytes, job.header);`,
   },
 ] as const;
 

@@ -38,6 +38,7 @@ const killWebs: FaultTest = {
       urls: () => lab.webs().flatMap((web) => urls.get(web) ?? []),
       photos: trial.photos,
       concurrency: 16,
+      sendsAgain: true,
     });
     let killedAtMs = 0;
     const kills = trial.pick(3, 12);
@@ -50,7 +51,7 @@ const killWebs: FaultTest = {
     await delay(1_000);
     load.stop();
     await load.done;
-    const broken = load.operations.filter(({ end }) => end.kind === 'info').length;
+    const unanswered = load.operations.filter(({ end }) => end.kind !== 'ok').length;
 
     // Any web process has every answer, whoever took the image: this one took none.
     await delay(sweptAfterMs + 1_000);
@@ -67,8 +68,11 @@ const killWebs: FaultTest = {
     const { sqs, names } = lab.cluster;
     const queues = async () => (await sqs.list(names.replyPrefix)).length;
     const swept = await becomesTrue(async () => (await queues()) === lab.webs().length, 10_000);
+    const results = (await lab.cluster.s3.list(names.outputBucket, 'results/')).length;
     return conclude(lab, load.operations, killedAtMs, async () => [
-      atLeast('clients whose web process died', broken, 1),
+      atLeast('clients whose web process died', load.broken(), 1),
+      equals('clients without an answer in the end', unanswered, 0),
+      equals('results', results, load.operations.length),
       equals('answers unreadable at another web process', unreadable, 0),
       atMost('ms to read one, at most', longestMs, 5_000),
       isTrue(`only living web processes have a reply queue (${await queues()})`, swept),
