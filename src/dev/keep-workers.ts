@@ -4,6 +4,7 @@ import type { ClusterNames } from '../aws/names.ts';
 import type { Clock } from '../clock.ts';
 import { ImgrecError, messageOf } from '../errors.ts';
 import { launchWorker, liveWorkers } from '../fleet/launch.ts';
+import { publicImages } from '../localcloud/public-images.ts';
 import { type BackoffLimits, backoffMs } from '../retry.ts';
 
 export interface KeepWorkersOptions {
@@ -23,8 +24,8 @@ const launchBackoff: BackoffLimits = { floorMs: 200, ceilingMs: 20_000 };
 /** Starts in a row that failed before the first worker ran: more of the same will not help. */
 const hopelessStarts = 3;
 
-/** On the local cloud an image id and a type are names without meaning. */
-const localMachine = { imageId: 'ami-local', instanceType: 'local' };
+/** On the local cloud an image and a type are names without meaning, but they have to exist. */
+const localMachine = { imageId: publicImages[0]?.id ?? '', instanceType: 'c7a.medium' };
 
 /**
  * Keeps the wanted number of worker instances until `signal` aborts: launches through the EC2 API what is missing, later and

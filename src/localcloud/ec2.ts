@@ -1,13 +1,18 @@
 import type { Clock } from '../clock.ts';
 import type { Service } from './answer.ts';
+import { createAddresses } from './ec2/addresses.ts';
+import { createImages } from './ec2/images.ts';
 import { createInstanceCalls, knownInstances } from './ec2/instance-calls.ts';
+import { createInstanceTypeCalls, findInstanceType } from './ec2/instance-types.ts';
 import type { InstancePlace } from './ec2/instance-xml.ts';
 import type { Instances } from './ec2/instances.ts';
 import { createLaunching } from './ec2/launching.ts';
+import { createNetworkCalls } from './ec2/network-calls.ts';
 import type { Ec2Operations } from './ec2/operations.ts';
+import { createSecurityGroups } from './ec2/security-groups.ts';
 import { createTagging, type Taggable } from './ec2/tags.ts';
 import { createTemplates } from './ec2/templates.ts';
-import { defaultVpc } from './ec2/vpc.ts';
+import { networkOf } from './ec2/vpc.ts';
 import type { Profiles } from './iam/profiles.ts';
 import { readParameters, unknownAction, xmlAnswer } from './query.ts';
 import type { Shelves } from './shelf.ts';
@@ -30,13 +35,21 @@ export interface Ec2Options {
 /** The protocol front of EC2 (Query protocol): launching, and the resources that launching needs. */
 export const createEc2 = (options: Ec2Options): Service => {
   const { instances, shelves, clock, account, region } = options;
-  const vpc = defaultVpc(region);
+  const network = networkOf(region);
   const templates = createTemplates({ shelves, clock, account });
+  const images = createImages({ shelves, clock, instances, account });
+  const addresses = createAddresses({ shelves, instances });
+  const groups = createSecurityGroups({
+    shelves,
+    network,
+    account,
+    isInUse: (id) =>
+      instances.list().some(({ state, groupIds }) => state !== 'terminated' && groupIds.includes(id)),
+  });
   const place: InstancePlace = {
-    vpcId: vpc.id,
-    groupNames: new Map(),
-    addressOf: () => undefined,
-    architectureOf: () => (process.arch === 'arm64' ? 'arm64' : 'x86_64'),
+    vpcOf: (subnetId) => network.subnets.find(({ id }) => id === subnetId)?.vpcId ?? '',
+    groupName: groups.nameOf,
+    architectureOf: (instanceType) => findInstanceType(instanceType)?.architecture ?? 'x86_64',
   };
   const taggableInstances: Taggable = {
     prefix: 'i',
@@ -44,10 +57,21 @@ export const createEc2 = (options: Ec2Options): Service => {
     setTags: instances.setTags,
   };
   const operations: Ec2Operations = {
-    ...createLaunching({ ...options, templates, vpc, place }),
+    ...createLaunching({ ...options, templates, network, groups, images, place }),
     ...createInstanceCalls({ instances, account, place }),
+    ...createInstanceTypeCalls(network),
+    ...createNetworkCalls(network, account),
+    ...addresses.operations,
+    ...groups.operations,
+    ...images.operations,
     ...templates.operations,
-    ...createTagging([taggableInstances, templates.taggable]),
+    ...createTagging([
+      taggableInstances,
+      addresses.taggable,
+      groups.taggable,
+      templates.taggable,
+      ...images.taggables,
+    ]),
   };
 
   return {

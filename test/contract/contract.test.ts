@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ec2Cases } from './cases/ec2.ts';
+import { ec2ImageCases } from './cases/ec2-images.ts';
 import { ec2LifeCases } from './cases/ec2-life.ts';
+import { ec2NetworkCases } from './cases/ec2-network.ts';
+import { ec2SecurityCases } from './cases/ec2-security.ts';
 import { ec2TemplateCases } from './cases/ec2-templates.ts';
 import { iamProfileCases } from './cases/iam-profiles.ts';
 import { iamRoleCases } from './cases/iam-roles.ts';
@@ -42,6 +45,9 @@ const cases: readonly ContractCase[] = [
   ...ec2Cases,
   ...ec2LifeCases,
   ...ec2TemplateCases,
+  ...ec2NetworkCases,
+  ...ec2SecurityCases,
+  ...ec2ImageCases,
 ];
 
 /** Long enough for AWS to be consistent; the other endpoints are not given the time to be slow. */

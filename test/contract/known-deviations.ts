@@ -85,6 +85,13 @@ const moto = of('moto', {
   'profiles are listed by the beginning of their path': 'PathPrefix is ignored',
   'an instance with a profile that does not exist is refused as InvalidParameterValue':
     'answers NoSuchEntity',
+  "the default VPC's main route table leads to its internet gateway": 'it has no internet gateway',
+  'an associated address is not released: InvalidIPAddress.InUse': 'it is',
+  'a group in use is not deleted: DependencyViolation': 'it is',
+  'a group that another one names is not deleted: DependencyViolation': 'it is',
+  'a second image of the same name is refused as InvalidAMIName.Duplicate': 'names are not compared',
+  'a deregistered image cannot be launched': 'it can',
+  'an instance type of another architecture than the image is refused': 'architectures are not compared',
   'a filter that EC2 does not know is refused, not ignored': 'answers 500',
   'the same ClientToken launches once and answers the same instance': 'ClientToken is ignored',
   'five racing calls with the same ClientToken launch once': 'ClientToken is ignored',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DescribeImagesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { publicImages } from '../../src/localcloud/public-images.ts';
 import { startLocalCloud } from '../../src/localcloud/server.ts';
 
 export type Service = 'sqs' | 's3' | 'sts' | 'ssm' | 'ec2' | 'iam';
@@ -102,7 +103,7 @@ const openLocalCloud = async (): Promise<Connection> => {
   });
   return {
     ...cloud,
-    imageId: 'ami-local',
+    imageId: publicImages[0]?.id ?? '',
     settleSeconds: 5,
     close: async () => {
       await cloud.close();

@@ -16,26 +16,23 @@ export const stateCode = (state: InstanceState): number => stateCodes[state];
 
 export const stateXml = (state: InstanceState): XmlElement => ({ code: stateCodes[state], name: state });
 
-/** What an answer tells of the network that an instance is in. */
+/** What an answer tells of an instance's surroundings. */
 export interface InstancePlace {
-  readonly vpcId: string;
-  readonly groupNames: ReadonlyMap<string, string>;
-  /** Of an address that was associated with it. */
-  readonly addressOf: (instanceId: string) => string | undefined;
+  readonly vpcOf: (subnetId: string) => string;
+  readonly groupName: (groupId: string) => string;
   readonly architectureOf: (instanceType: string) => string;
 }
-
-const groupsXml = (instance: Instance, { groupNames }: InstancePlace): XmlElement => ({
-  item: instance.groupIds.map((groupId) => ({ groupId, groupName: groupNames.get(groupId) ?? groupId })),
-});
 
 /** The parts that the terminated no longer have. */
 const presenceXml = (instance: Instance, place: InstancePlace): XmlElement => ({
   privateIpAddress: '127.0.0.1',
-  ...(instance.state !== 'stopped' && { ipAddress: place.addressOf(instance.id) ?? '127.0.0.1' }),
+  // Every address of this machine is the same one, so a process can be reached at what its instance is told to have.
+  ...(instance.state !== 'stopped' && { ipAddress: '127.0.0.1' }),
   subnetId: instance.subnetId,
-  vpcId: place.vpcId,
-  groupSet: groupsXml(instance, place),
+  vpcId: place.vpcOf(instance.subnetId),
+  groupSet: {
+    item: instance.groupIds.map((groupId) => ({ groupId, groupName: place.groupName(groupId) })),
+  },
 });
 
 /** How EC2 describes an instance: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html */

@@ -4,20 +4,25 @@ import type { Profiles } from '../iam/profiles.ts';
 import { integerOf, listOf, type Parameters } from '../query.ts';
 import { sha256Hex } from '../sigv4.ts';
 import type { XmlElement } from '../xml.ts';
+import type { Images } from './images.ts';
+import { findInstanceType } from './instance-types.ts';
 import { type InstancePlace, reservationXml } from './instance-xml.ts';
 import type { Instance, Instances, LaunchRequest } from './instances.ts';
 import { hexId } from './names.ts';
 import type { Ec2Operations } from './operations.ts';
+import type { SecurityGroups } from './security-groups.ts';
 import { readTags, type Tags } from './tags.ts';
 import { checkLaunchParameter, overridden, type TemplateData } from './template-data.ts';
 import type { Templates } from './templates.ts';
 import { readUserData } from './userdata.ts';
-import type { Vpc } from './vpc.ts';
+import type { Network } from './vpc.ts';
 
 export interface LaunchingOptions {
   readonly instances: Instances;
   readonly templates: Templates;
-  readonly vpc: Vpc;
+  readonly network: Network;
+  readonly groups: SecurityGroups;
+  readonly images: Images;
   readonly account: string;
   readonly place: InstancePlace;
   /** A cap on live instances: a client in a loop must not fill this machine with processes. */
@@ -68,38 +73,59 @@ const readMarket = (parameters: Parameters): 'on-demand' | 'spot' => {
   return market;
 };
 
-const readPlace = (
-  parameters: Parameters,
-  vpc: Vpc,
-): Pick<LaunchRequest, 'subnetId' | 'zone' | 'groupIds'> => {
-  const first = 'NetworkInterface.1';
-  const hasInterface = [...parameters.keys()].some((name) => name.startsWith('NetworkInterface.'));
-  if (hasInterface && (parameters.has('SubnetId') || parameters.has('SecurityGroupId.1')))
-    throw new Refusal(
-      'InvalidParameterCombination',
-      'Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request',
-    );
-  if ([...parameters.keys()].some((name) => /^NetworkInterface\.(?!1\.)/.test(name)))
-    throw new Refusal(
-      'UnsupportedOperation',
-      'The local cloud gives an instance one network interface.',
-      501,
-    );
-  const subnetId = parameters.get(hasInterface ? `${first}.SubnetId` : 'SubnetId');
-  const zone = parameters.get('Placement.AvailabilityZone');
-  const subnet = vpc.subnets.find((one) =>
-    subnetId === undefined ? zone === undefined || one.zone === zone : one.id === subnetId,
-  );
-  if (!subnet && subnetId !== undefined)
-    throw new Refusal('InvalidSubnetID.NotFound', `The subnet ID '${subnetId}' does not exist`);
-  if (!subnet) throw invalid(`Invalid availability zone: [${zone}]`);
-  const groupIds = listOf(parameters, hasInterface ? `${first}.SecurityGroupId` : 'SecurityGroupId');
-  return { subnetId: subnet.id, zone: subnet.zone, groupIds };
-};
-
 /** RunInstances: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html */
 export const createLaunching = (options: LaunchingOptions): Ec2Operations => {
-  const { instances, templates, vpc, account, place, maxInstances, profiles } = options;
+  const { instances, templates, network, groups, images, account, place, maxInstances, profiles } = options;
+
+  const readPlace = (parameters: Parameters): Pick<LaunchRequest, 'subnetId' | 'zone' | 'groupIds'> => {
+    const first = 'NetworkInterface.1';
+    const hasInterface = [...parameters.keys()].some((name) => name.startsWith('NetworkInterface.'));
+    if (hasInterface && (parameters.has('SubnetId') || parameters.has('SecurityGroupId.1')))
+      throw new Refusal(
+        'InvalidParameterCombination',
+        'Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request',
+      );
+    if ([...parameters.keys()].some((name) => /^NetworkInterface\.(?!1\.)/.test(name)))
+      throw new Refusal(
+        'UnsupportedOperation',
+        'The local cloud gives an instance one network interface.',
+        501,
+      );
+    const subnetId = parameters.get(hasInterface ? `${first}.SubnetId` : 'SubnetId');
+    const zone = parameters.get('Placement.AvailabilityZone');
+    const subnet = network.subnets.find((one) =>
+      subnetId === undefined
+        ? one.isPublic && (zone === undefined || one.zone === zone)
+        : one.id === subnetId,
+    );
+    if (!subnet && subnetId !== undefined)
+      throw new Refusal('InvalidSubnetID.NotFound', `The subnet ID '${subnetId}' does not exist`);
+    if (!subnet) throw invalid(`Invalid availability zone: [${zone}]`);
+    const named = listOf(parameters, hasInterface ? `${first}.SecurityGroupId` : 'SecurityGroupId');
+    const inThem = named.length > 0 ? named.map(groups.find) : [groups.defaultOf(subnet.vpcId)];
+    if (inThem.some(({ vpcId }) => vpcId !== subnet.vpcId))
+      throw new Refusal(
+        'InvalidParameter',
+        `Security group ${named.join(', ')} and subnet ${subnet.id} belong to different networks.`,
+      );
+    return { subnetId: subnet.id, zone: subnet.zone, groupIds: inThem.map(({ id }) => id) };
+  };
+
+  /** The image and a type that fit each other. */
+  const readMachine = (parameters: Parameters): Pick<LaunchRequest, 'imageId' | 'instanceType'> => {
+    const imageId = parameters.get('ImageId');
+    if (imageId === undefined)
+      throw new Refusal('MissingParameter', 'The request must contain the parameter ImageId');
+    const image = images.usable(imageId);
+    const instanceType = parameters.get('InstanceType') ?? '';
+    const type = findInstanceType(instanceType);
+    if (!type) throw invalid(`Invalid value '${instanceType}' for InstanceType.`);
+    if (type.architecture !== image.architecture)
+      throw invalid(
+        `The architecture '${type.architecture}' of the specified instance type does not match the architecture '${image.architecture}' of the specified AMI.`,
+      );
+    return { imageId, instanceType };
+  };
 
   /** The ARN of the instance profile that either form names; '' where none is named. */
   const readProfile = (parameters: Parameters): string => {
@@ -152,18 +178,14 @@ export const createLaunching = (options: LaunchingOptions): Ec2Operations => {
 
   const read = (parameters: Parameters): Omit<LaunchRequest, 'launchIndex' | 'reservationId'> => {
     const { all, tags } = merge(parameters);
-    const imageId = all.get('ImageId');
-    if (imageId === undefined)
-      throw new Refusal('MissingParameter', 'The request must contain the parameter ImageId');
     const market = readMarket(all);
     const onShutdown = choice(all, 'InstanceInitiatedShutdownBehavior', ['stop', 'terminate'], 'stop');
     return {
-      imageId,
-      instanceType: all.get('InstanceType') ?? 'm1.small',
+      ...readMachine(all),
       clientToken: parameters.get('ClientToken') ?? '',
       requestHash: hashOf(parameters),
       tags,
-      ...readPlace(all, vpc),
+      ...readPlace(all),
       profileArn: readProfile(all),
       market,
       // A one-time Spot request ends with its instance.
