@@ -155,6 +155,36 @@ describe('a worker', () => {
     expect(last.readyForSeconds).toBeGreaterThan(0);
   });
 
+  test('counts empty receives from a queue that counts messages', async () => {
+    const own = await startTestCluster();
+    const { sqs, s3, names } = own.cluster;
+    await sqs.sender(names.requests).add('{"v":2}');
+    // The count that it gave while there was a message.
+    await own.setFaults([{ operation: 'sqs:GetQueueAttributes', fault: 'stale' }]);
+    await sqs.attributes(names.requests, ['ApproximateNumberOfMessages']);
+    const [message] = await sqs.receive(names.requests, 1, 1);
+    await sqs.remover(names.requests).add(message?.handle ?? '');
+    const stop = new AbortController();
+    const running = runWorker({
+      cluster: own.cluster,
+      pool,
+      model,
+      name: 'counting',
+      visibilitySeconds: 30,
+      maxReceives: 3,
+      pollWaitSeconds: 1,
+      jobTimeoutSeconds: 10,
+      graceSeconds: 10,
+      clock: systemClock,
+      log: { ...log, warn: () => stop.abort() },
+      signal: stop.signal,
+    });
+    await running;
+    const report = await s3.get(names.opsBucket, fleetReportKey('counting'));
+    expect(fleetReport.parse(JSON.parse(String(report)))).toMatchObject({ emptyReceivesWithBacklog: 1 });
+    await own.close();
+  });
+
   test('a copy of a request that was answered replies with the stored result and classifies nothing', async () => {
     const request = requestFor(cat);
     await store(request, cat);
