@@ -150,6 +150,31 @@ describe('the classifier pool', () => {
     await expect(heldAlone).resolves.toMatchObject({ kind: 'classified' });
   });
 
+  it('empties one classifier for an image that must be alone, and feeds the others', async () => {
+    const clock = { monotonicMs: () => 0, wallMs: () => 0, sleep: () => new Promise<void>(() => {}) };
+    const pool = await open({ classifiers: 2, clock });
+    const [first = 0, second = 0] = pool.pids();
+    process.kill(second, 'SIGSTOP');
+    await pool.ready();
+    process.kill(first, 'SIGSTOP');
+    process.kill(second, 'SIGCONT');
+    const held = labelOf(pool, 'cat.jpg');
+    // Done by the second, which is ready then.
+    await pool.classify(sample('daisy.jpg'), { topK: 1, alone: true });
+    process.kill(second, 'SIGSTOP');
+    const done: string[] = [];
+    const all = [
+      labelOf(pool, 'daisy.jpg').then(() => done.push('earlier')),
+      pool.classify(sample('daisy.jpg'), { topK: 1, alone: true }).then(() => done.push('alone')),
+      labelOf(pool, 'daisy.jpg').then(() => done.push('later')),
+    ];
+    process.kill(second, 'SIGCONT');
+    await Promise.all(all);
+    expect(done).toEqual(['earlier', 'later', 'alone']);
+    process.kill(first, 'SIGCONT');
+    await expect(held).resolves.toBe('Egyptian Mau');
+  });
+
   it('drops an image that is withdrawn while it waits', async () => {
     const pool = await open();
     const withdrawal = new AbortController();

@@ -70,20 +70,22 @@ export const createClassifierPool = (options: PoolOptions): ClassifierPool => {
   };
 
   /**
-   * Hands out queued jobs in order, each to the classifier that has the fewest: one that must be alone waits for the next idle
-   * classifier, and what came later waits behind it.
+   * Hands out queued jobs in order, each to the classifier that has the fewest. For one that must be alone a classifier is left to
+   * run empty, while what came later goes to the others.
    */
   const feed = (): void => {
-    for (;;) {
-      const job = nextJob();
-      if (job === undefined) return;
-      const [slot] = slots.filter((each) => each.takes(job)).sort((a, b) => a.load - b.load);
-      if (slot === undefined) {
-        queue.unshift(job);
-        return;
-      }
-      slot.send(job);
+    let emptying: Slot | undefined;
+    const kept: Job[] = [];
+    for (let job = nextJob(); job !== undefined; job = nextJob()) {
+      const next = job;
+      const byLoad = slots.filter((each) => each !== emptying).sort((a, b) => a.load - b.load);
+      const slot = byLoad.find((each) => each.takes(next));
+      if (slot === undefined) kept.push(job);
+      else slot.send(job);
+      if (slot === undefined && !job.alone) break;
+      if (slot === undefined) emptying ??= byLoad.find(({ isReady }) => isReady);
     }
+    queue.unshift(...kept);
   };
 
   const rejectQueued = (error: ImgrecError): void => {
