@@ -10,6 +10,7 @@ import type { Settings } from '../src/config/settings.ts';
 import { type DevCluster, startDevCluster } from '../src/dev/dev-cluster.ts';
 import { type ExitCode, exitCodes, usageError } from '../src/errors.ts';
 import type { Command, CommandContext, CommandResult } from './command.ts';
+import { fixedScale } from './dev-scale.ts';
 
 /** The port of the course project's web tier, which its load generators take for granted. */
 const coursePort = 8000;
@@ -79,7 +80,7 @@ const withTemporaryCluster = async <T>(
         cluster: settings.cluster,
         stateFolder,
         serve: { port: 0, args: [] },
-        workers: settings.workers,
+        scale: fixedScale(settings, settings.workers ?? 1),
         retentionSeconds: settings.retentionSeconds,
         visibilitySeconds: settings.visibilitySeconds,
         graceSeconds: settings.graceSeconds,

@@ -25,6 +25,8 @@ export interface CommandContext {
    * that a service prints, under the schema of its command.
    */
   ready(text: string, details?: Readonly<Record<string, unknown>>): void;
+  /** Tells a supervisor, if there is one, what this service has just done. */
+  tell(text: string, details?: Readonly<Record<string, unknown>>): void;
 }
 
 /** What a command returns: `data` is printed with --json, `text` otherwise. */

@@ -5,6 +5,7 @@ import { isFaultSeed, loadFaultPlan } from '../src/localcloud/faults/source.ts';
 import { loadConfiguredModel } from '../src/model/configured.ts';
 import { workerSettingsOf } from '../src/provision/worker-settings.ts';
 import type { Command } from './command.ts';
+import { devScale, scaledInDev } from './dev-scale.ts';
 import { workerSettings } from './worker.ts';
 
 /** A seed as it is, a file from where the command runs; either is read once here, so that a mistake is told at once. */
@@ -22,6 +23,7 @@ export const dev: Command = {
   settings: [
     'port',
     'workers',
+    ...scaledInDev,
     'only',
     'faults',
     'waitSeconds',
@@ -32,6 +34,10 @@ export const dev: Command = {
   ],
   examples: [
     { does: 'a cluster with two workers at http://127.0.0.1:8081/', line: 'imgrec dev --workers 2' },
+    {
+      does: 'no worker at rest, up to four small ones under load',
+      line: 'imgrec dev --min-workers 0 --max-workers 4 --classifiers 1',
+    },
     { does: 'only the local cloud, for the other commands with --local', line: 'imgrec dev --only cloud' },
     { does: 'a cluster on an unlucky day, the same one for the same seed', line: 'imgrec dev --faults 1' },
   ],
@@ -50,7 +56,7 @@ export const dev: Command = {
         cluster: settings.cluster,
         stateFolder,
         ...(settings.only === 'cloud' ? {} : { serve: { port: settings.port, args: serveArgs } }),
-        workers: settings.workers,
+        scale: devScale(settings, resolved),
         retentionSeconds: settings.retentionSeconds,
         visibilitySeconds: settings.visibilitySeconds,
         graceSeconds: settings.graceSeconds,

@@ -11,6 +11,7 @@ const verbs = {
   provision: async () => (await import('./provision.ts')).provision,
   serve: async () => (await import('./serve.ts')).serve,
   worker: async () => (await import('./worker.ts')).worker,
+  scale: async () => (await import('./scale.ts')).scale,
   bench: async () => (await import('./bench.ts')).bench,
   dev: async () => (await import('./dev.ts')).dev,
   classify: async () => (await import('./classify.ts')).classify,
@@ -45,7 +46,9 @@ export interface Invocation {
 const settingOption = (key: SettingKey): Option => {
   const { name, placeholder, help, default: initial } = settings[key];
   const shown =
-    typeof initial === 'function' || initial === undefined || initial === false
+    typeof initial === 'function' ||
+    [undefined, false].includes(initial as undefined) ||
+    String(initial) === ''
       ? ''
       : ` (default: ${initial})`;
   const option = new Option(placeholder ? `--${name} <${placeholder}>` : `--${name}`, `${help}${shown}`);
@@ -163,6 +166,7 @@ export const run = async (invocation: Invocation): Promise<ExitCode> => {
           if (json) output.result(JSON.stringify({ schema: `imgrec.${command.name}/1`, ...details }));
           invocation.notify?.({ type: 'ready', ...details });
         },
+        tell: (text, details = {}) => invocation.notify?.({ type: 'told', text, ...details }),
       });
       if (result === undefined) return;
       output.result(json ? JSON.stringify(result.data) : result.text);

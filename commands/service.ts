@@ -14,18 +14,18 @@ export const serviceLog = (
 ): Log => createLog({ stderr, quiet, verbose });
 
 /**
- * Opens the cluster, and waits for a cloud that cannot be reached: a service may start before what it needs.
+ * Opens something in the cloud, and waits for a cloud that cannot be reached: a service may start before what it needs.
  * @returns undefined when `signal` aborted first
  * @throws CloudError (exit 3) when the cloud refuses
  */
-export const waitForCluster = async (
-  connection: Connection,
+export const waitFor = async <T>(
+  open: () => Promise<T>,
   log: Log,
   signal: AbortSignal,
-): Promise<Cluster | undefined> => {
+): Promise<T | undefined> => {
   for (let failures = 1; !signal.aborted; failures++) {
     try {
-      return await openCluster(connection);
+      return await open();
     } catch (error) {
       if (!(error instanceof CloudError) || !error.transient) throw error;
       log.warn({ error: error.message, hint: error.hint }, 'waiting for the cloud');
@@ -34,3 +34,10 @@ export const waitForCluster = async (
   }
   return undefined;
 };
+
+/** Opens the cluster, and waits for it as `waitFor` does. */
+export const waitForCluster = (
+  connection: Connection,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Cluster | undefined> => waitFor(() => openCluster(connection), log, signal);

@@ -3,10 +3,12 @@ import {
   EC2Client,
   type Instance,
   RunInstancesCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
-import { type Connection, clientConfig } from './connection.ts';
-import { calling, cloudError, codeOf } from './errors.ts';
+import { type CallLimits, type Connection, clientConfig } from './connection.ts';
+import { CloudError, calling, cloudError, codeOf } from './errors.ts';
 
 export type InstanceState = 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
 
@@ -14,12 +16,20 @@ export interface FoundInstance {
   readonly id: string;
   readonly state: InstanceState;
   readonly tags: Readonly<Record<string, string>>;
+  /** EC2's clock; a stopped instance that is started again has the time of that start. */
+  readonly launchedAtMs: number;
+  readonly instanceType: string;
+  readonly clientToken: string;
 }
+
+export type Market = 'on-demand' | 'spot';
 
 export interface LaunchRequest {
   readonly imageId: string;
-  readonly instanceType: string;
   readonly userData: string;
+  readonly instanceType: string;
+  readonly subnetId?: string | undefined;
+  readonly market: Market;
   readonly tags: Readonly<Record<string, string>>;
   /** Up to 64 characters; the same token never launches a second instance. */
   readonly clientToken: string;
@@ -33,28 +43,68 @@ const found = (instance: Instance): FoundInstance[] =>
           id: instance.InstanceId,
           state: (instance.State?.Name ?? 'pending') as InstanceState,
           tags: Object.fromEntries((instance.Tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value])),
+          launchedAtMs: instance.LaunchTime?.getTime() ?? 0,
+          instanceType: instance.InstanceType ?? '',
+          clientToken: instance.ClientToken ?? '',
         },
       ];
+
+/** Reasons of EC2 for which another instance type, zone or market may be had where this one is not. */
+const poolProblems = new Set([
+  'InsufficientInstanceCapacity',
+  'InsufficientHostCapacity',
+  'InsufficientReservedInstanceCapacity',
+  'InsufficientFreeAddressesInSubnet',
+  'InsufficientCapacityOnOutpost',
+  'InstanceLimitExceeded',
+  'VcpuLimitExceeded',
+  'MaxSpotInstanceCountExceeded',
+  'SpotMaxPriceTooLow',
+  'Unsupported',
+]);
+
+/** Whether a launch was refused for what was asked for, so that asking for another pool makes sense. */
+export const isPoolProblem = (error: unknown): boolean =>
+  error instanceof CloudError && poolProblems.has(error.code);
+
+/**
+ * Launches are tried by whoever may act for seconds only: short, and what is throttled or fails is left to the next try.
+ * With the default limits one call could take 30 s.
+ */
+export const launchLimits: CallLimits = { requestTimeoutMs: 5_000, maxAttempts: 2 };
 
 export type Ec2 = ReturnType<typeof createEc2>;
 
 /** EC2 instances in our words. All throw CloudError. */
-export const createEc2 = (connection: Connection) => {
-  const client = new EC2Client(clientConfig(connection));
+export const createEc2 = (connection: Connection, limits?: CallLimits) => {
+  const client = new EC2Client(clientConfig(connection, limits));
+  const ending = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal });
+
+  /** Runs a call about one instance; one that is gone is no error. One id a call: with one unknown id EC2 does nothing to any. */
+  const about = async (operation: string, call: () => Promise<unknown>): Promise<void> => {
+    try {
+      await call();
+    } catch (error) {
+      if (codeOf(error) !== 'InvalidInstanceID.NotFound') throw cloudError(operation, error);
+    }
+  };
+
   return {
     /** Launches one instance, with its tags from the first moment. */
-    launch: async (request: LaunchRequest): Promise<FoundInstance> =>
+    launch: async (request: LaunchRequest, signal?: AbortSignal): Promise<FoundInstance> =>
       calling('launch an instance', async () => {
         const { Instances = [] } = await client.send(
           new RunInstancesCommand({
             ImageId: request.imageId,
+            UserData: Buffer.from(request.userData).toString('base64'),
             InstanceType: request.instanceType as never,
+            ...(request.subnetId === undefined ? {} : { SubnetId: request.subnetId }),
+            ...(request.market === 'spot' ? { InstanceMarketOptions: { MarketType: 'spot' } } : {}),
             MinCount: 1,
             MaxCount: 1,
             ClientToken: request.clientToken,
             // A worker that has drained ends its own instance; stopped ones would wait for somebody to start them.
             InstanceInitiatedShutdownBehavior: 'terminate',
-            UserData: Buffer.from(request.userData).toString('base64'),
             TagSpecifications: [
               {
                 ResourceType: 'instance',
@@ -62,26 +112,28 @@ export const createEc2 = (connection: Connection) => {
               },
             ],
           }),
+          ending(signal),
         );
         const [instance] = Instances.flatMap(found);
         if (instance === undefined) throw new Error('RunInstances named no instance');
         return instance;
       }),
 
-    /** Instances that carry all these tags, in any of these states. */
+    /** Instances that carry all these tags, in any of these states (in any at all when absent: EC2 lists the dead for an hour). */
     find: async (
       tags: Readonly<Record<string, string>>,
-      states: readonly InstanceState[],
+      states?: readonly InstanceState[],
     ): Promise<FoundInstance[]> =>
       calling('list instances', async () => {
         const instances: FoundInstance[] = [];
+        const filters = Object.entries(tags).map(([key, value]) => ({ Name: `tag:${key}`, Values: [value] }));
         let token: string | undefined;
         do {
           const page = await client.send(
             new DescribeInstancesCommand({
               Filters: [
-                ...Object.entries(tags).map(([key, value]) => ({ Name: `tag:${key}`, Values: [value] })),
-                { Name: 'instance-state-name', Values: [...states] },
+                ...filters,
+                ...(states === undefined ? [] : [{ Name: 'instance-state-name', Values: [...states] }]),
               ],
               ...(token === undefined ? {} : { NextToken: token }),
             }),
@@ -93,14 +145,16 @@ export const createEc2 = (connection: Connection) => {
         return instances;
       }),
 
-    /** Terminates one instance; one that is gone is no error. One id a call: with one unknown id EC2 terminates none. */
-    terminate: async (id: string): Promise<void> => {
-      try {
-        await client.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
-      } catch (error) {
-        if (codeOf(error) !== 'InvalidInstanceID.NotFound') throw cloudError(`terminate ${id}`, error);
-      }
-    },
+    terminate: (id: string, signal?: AbortSignal): Promise<void> =>
+      about(`terminate ${id}`, () =>
+        client.send(new TerminateInstancesCommand({ InstanceIds: [id] }), ending(signal)),
+      ),
+    stop: (id: string, signal?: AbortSignal): Promise<void> =>
+      about(`stop ${id}`, () => client.send(new StopInstancesCommand({ InstanceIds: [id] }), ending(signal))),
+    start: (id: string, signal?: AbortSignal): Promise<void> =>
+      about(`start ${id}`, () =>
+        client.send(new StartInstancesCommand({ InstanceIds: [id] }), ending(signal)),
+      ),
 
     close: () => client.destroy(),
   };

@@ -12,6 +12,8 @@ export interface ClusterNames {
   readonly opsEntries: readonly string[];
   readonly settingsParameter: string;
   readonly workerName: string;
+  /** SSM document that stops a worker's unit, which is a SIGTERM. */
+  readonly drainDocument: string;
 }
 
 /**
@@ -29,6 +31,7 @@ export const clusterNames = (cluster: string, account: string, region: string): 
   opsEntries: ['install.json', 'artifacts/', 'fleet/', 'journal/', 'locks/', 'web/'],
   settingsParameter: `/imgrec/${cluster}/settings`,
   workerName: `${cluster}-worker`,
+  drainDocument: `${cluster}-drain`,
 });
 
 export const tagKeys = {

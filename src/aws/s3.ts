@@ -22,6 +22,8 @@ export interface StoredObject {
   readonly key: string;
   readonly bytes: number;
   readonly lastModifiedMs: number;
+  /** Changes with the content. */
+  readonly etag: string;
 }
 
 /** S3 answers 409 to a conditional write that races another; it says to try again, and the SDK does not. */
@@ -226,9 +228,14 @@ export const createS3 = (connection: Connection, account: string, options: S3Opt
               ...(token === undefined ? {} : { ContinuationToken: token }),
             }),
           );
-          for (const { Key, Size, LastModified } of page.Contents ?? [])
+          for (const { Key, Size, LastModified, ETag = '' } of page.Contents ?? [])
             if (Key !== undefined)
-              objects.push({ key: Key, bytes: Size ?? 0, lastModifiedMs: LastModified?.getTime() ?? 0 });
+              objects.push({
+                key: Key,
+                bytes: Size ?? 0,
+                lastModifiedMs: LastModified?.getTime() ?? 0,
+                etag: ETag,
+              });
           token = page.NextContinuationToken;
         } catch (error) {
           throw cloudError(`list ${prefix}* in bucket ${bucket}`, error);

@@ -4,6 +4,7 @@ import {
   GetParameterCommand,
   ListTagsForResourceCommand,
   PutParameterCommand,
+  SendCommandCommand,
   SSMClient,
 } from '@aws-sdk/client-ssm';
 import { type Connection, clientConfig } from './connection.ts';
@@ -67,6 +68,15 @@ export const createSsm = (connection: Connection) => {
       } catch (error) {
         if (codeOf(error) !== 'ParameterNotFound') throw cloudError(`delete parameter ${name}`, error);
       }
+    },
+    /** Runs a document without parameters on one instance. Resolves when SSM has taken it, not when it has been done. */
+    run: async (document: string, instanceId: string, signal?: AbortSignal): Promise<void> => {
+      await calling(`run ${document} on ${instanceId}`, () =>
+        client.send(
+          new SendCommandCommand({ DocumentName: document, InstanceIds: [instanceId] }),
+          signal === undefined ? {} : { abortSignal: signal },
+        ),
+      );
     },
     close: () => client.destroy(),
   };

@@ -40,6 +40,11 @@ export const fraction: z.ZodType<number> = z.preprocess(
     .max(1, { error: 'must be at most 1' }),
 );
 
+export const positive: z.ZodType<number> = z.preprocess(
+  numberFromText,
+  z.number({ error: 'must be a number above 0' }).positive({ error: 'must be above 0' }),
+);
+
 export const text: z.ZodType<string> = z.string({ error: 'must be text' });
 
 /** `true`, `1`, `yes`, `on` and their opposites, as text or as JSON's booleans. */
@@ -95,4 +100,41 @@ export const triple: z.ZodType<readonly [number, number, number]> = z.preprocess
   (value) =>
     typeof value === 'string' && triplePattern.test(value.trim()) ? value.split(',').map(Number) : value,
   z.tuple([z.number(), z.number(), z.number()], { error: 'must be three numbers such as 0.5,0.5,0.5' }),
+);
+
+/** Names between commas, or a JSON array of them; at least `least`. */
+export const names = (pattern: RegExp, what: string, least = 0): z.ZodType<readonly string[]> =>
+  z.preprocess(
+    (value) => (typeof value === 'string' ? value.split(',').map((name) => name.trim()) : value),
+    z
+      .array(z.string().regex(pattern, { error: `must be ${what} between commas` }), {
+        error: `must be ${what} between commas`,
+      })
+      .min(least, { error: `must be at least ${least} of ${what}` }),
+  );
+
+/** `0 8 * * 1-5 = 3`: five fields of cron, and what holds from that minute on. */
+const scheduleEntry = /^\s*((?:[\d*,/A-Za-z-]+\s+){4}[\d*,/A-Za-z#-]+)\s*=\s*(\d+)\s*$/;
+
+const scheduleError = 'must be entries such as "0 8 * * 1-5 = 3" between semicolons';
+
+/** Least workers from the minutes of cron expressions on. */
+export const schedules: z.ZodType<readonly { readonly cron: string; readonly min: number }[]> = z.preprocess(
+  (value) =>
+    typeof value === 'string'
+      ? value.split(';').map((entry) => {
+          const [, cron, min] = scheduleEntry.exec(entry) ?? [];
+          return { cron, min: Number(min) };
+        })
+      : value,
+  z.array(
+    z.object(
+      {
+        cron: z.string({ error: scheduleError }),
+        min: z.number({ error: scheduleError }).int().nonnegative(),
+      },
+      { error: scheduleError },
+    ),
+    { error: scheduleError },
+  ),
 );

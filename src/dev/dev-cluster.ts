@@ -1,15 +1,15 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { z } from 'zod';
 import { connect } from '../aws/connection.ts';
-import { createEc2, type Ec2 } from '../aws/ec2.ts';
-import { clusterNames } from '../aws/names.ts';
 import { aborted, type Clock } from '../clock.ts';
 import { ImgrecError, messageOf } from '../errors.ts';
 import { compiledModule } from '../package.ts';
 import { provision } from '../provision/provision.ts';
-import { keepWorkers } from './keep-workers.ts';
+import type { ScaleChoices } from '../scaling/open.ts';
+import { firstWorker, sayLost } from './first-worker.ts';
 import type { PartDetails } from './part.ts';
-import { type SupervisedPart, supervise } from './supervise.ts';
+import { type SupervisedPart, type SuperviseOptions, supervise } from './supervise.ts';
 
 export interface DevOptions {
   readonly cluster: string;
@@ -17,7 +17,7 @@ export interface DevOptions {
   readonly stateFolder: string;
   /** Absent: only the local cloud is started. */
   readonly serve?: { readonly port: number; readonly args: readonly string[] };
-  readonly workers: number;
+  readonly scale: { readonly choices: ScaleChoices; readonly args: readonly string[] };
   readonly retentionSeconds: number;
   readonly visibilitySeconds: number;
   /** Time that the web tier, and then the workers, get to finish. */
@@ -47,6 +47,13 @@ const graceMarginMs = 5_000;
 /** Workers of a cluster on one machine drain within a second, so that Ctrl-C is quick: their polls are short. */
 const quickDrain = { 'poll-wait': 1 };
 
+/** What `imgrec scale` tells whoever started it. */
+const scalerTold = z.object({
+  text: z.string(),
+  acts: z.array(z.string()).default([]),
+  lost: z.array(z.object({ id: z.string(), wasReady: z.boolean() })).default([]),
+});
+
 const bin = compiledModule('bin/imgrec.ts');
 
 const makeFolder = (folder: string): void => {
@@ -72,31 +79,55 @@ export const startDevCluster = async (options: DevOptions): Promise<DevCluster> 
   makeFolder(stateFolder);
   makeFolder(logFolder);
   const stopping = new AbortController();
-  const parts: SupervisedPart[] = [];
-  let ec2: Ec2 | undefined;
-  let workersEnded: Promise<void> | undefined;
+  /** In the order in which they are to stop: the web tier answers what it has taken, and needs the workers for that. */
+  const parts: { serve?: SupervisedPart; scale?: SupervisedPart; cloud?: SupervisedPart } = {};
+  /** Until the first worker is ready. */
+  let scaling: Promise<void> | undefined;
 
   const start = (
-    name: string,
+    name: keyof typeof parts,
     module: string,
     args: readonly string[],
-    argsAgain?: (details: PartDetails) => readonly string[],
+    more: Pick<SuperviseOptions, 'argsAgain' | 'onTold'> = {},
   ): Promise<PartDetails> => {
-    const common = { stateFolder, logFolder, readyWithinMs, clock, say };
-    const part = supervise({ name, module, args, ...common, ...(argsAgain ? { argsAgain } : {}) });
-    // The last that was started is the first to stop: the web tier answers what it has taken, and needs the workers for that.
-    parts.unshift(part);
+    const part = supervise({
+      name,
+      module,
+      args,
+      stateFolder,
+      logFolder,
+      readyWithinMs,
+      clock,
+      say,
+      ...more,
+    });
+    parts[name] = part;
     return part.ready;
   };
 
   const stop = async (): Promise<void> => {
     stopping.abort();
-    const [last, ...others] = parts;
-    await last?.stop(graceMs);
-    await workersEnded;
+    await parts.serve?.stop(graceMs);
+    await scaling;
+    await parts.scale?.stop(graceMs);
     // The local cloud ends its instances, and lets them finish.
-    for (const part of others) await part.stop(graceMs);
-    ec2?.close();
+    await parts.cloud?.stop(graceMs);
+  };
+
+  /** What the scaler tells: a stranger should see the cluster grow and shrink, and why. */
+  const onTold = (details: PartDetails): void => {
+    const told = scalerTold.safeParse(details).data;
+    if (told === undefined || stopping.signal.aborted) return;
+    sayLost(told.lost, stateFolder, say);
+    if (told.acts.length > 0) say(`scale: ${told.text}`);
+  };
+
+  const startScaling = (): void => {
+    if (stopping.signal.aborted) return;
+    const args = ['scale', '--local', '--state', stateFolder, '--cluster', cluster, ...options.scale.args];
+    start('scale', bin, args, { onTold }).catch((error: unknown) => {
+      if (!stopping.signal.aborted) say(messageOf(error));
+    });
   };
 
   const startAll = async (): Promise<Omit<DevCluster, 'stop'>> => {
@@ -108,36 +139,33 @@ export const startDevCluster = async (options: DevOptions): Promise<DevCluster> 
     if (options.serve === undefined) return { endpoint, url: undefined };
 
     const connection = connect({ cluster, local: true, state: stateFolder, region: undefined }, stateFolder);
-    const { account, region, installId } = await provision(connection, {
+    await provision(connection, {
       retentionSeconds: options.retentionSeconds,
       visibilitySeconds: options.visibilitySeconds,
       workerSettings: { ...quickDrain, ...options.workerSettings },
     });
     if (signal.aborted) throw new ImgrecError('interrupted');
-    ec2 = createEc2(connection);
-    const workers = keepWorkers({
-      ec2,
-      names: clusterNames(cluster, account, region),
-      installId,
-      workers: options.workers,
-      graceSeconds: options.graceSeconds,
-      stateFolder,
-      clock,
-      say,
-      signal: stopping.signal,
-    });
-    workersEnded = workers.ended;
     const { port, args } = options.serve;
     const serveArgs = (on: string) =>
       ['serve', '--local', '--state', stateFolder, '--cluster', cluster]
         .concat(['--host', '127.0.0.1', '--port', on])
         .concat(args);
     const urlOf = (details: PartDetails) => String(details['url']);
-    const serving = await start('serve', bin, serveArgs(String(port)), (details) =>
-      serveArgs(new URL(urlOf(details)).port),
-    );
-    await workers.ready;
-    return { endpoint, url: urlOf(serving) };
+    const first = firstWorker({
+      connection,
+      choices: options.scale.choices,
+      stateFolder,
+      clock,
+      say,
+      signal: stopping.signal,
+    });
+    scaling = first.catch(() => {});
+    const serving = start('serve', bin, serveArgs(String(port)), {
+      argsAgain: (details) => serveArgs(new URL(urlOf(details)).port),
+    });
+    const [served] = await Promise.all([serving, first]);
+    startScaling();
+    return { endpoint, url: urlOf(served) };
   };
 
   const starting = startAll();

@@ -29,10 +29,13 @@ export interface PartOptions {
   readonly logFolder: string;
   readonly readyWithinMs: number;
   readonly clock: Clock;
+  /** Called with what it tells while it runs. */
+  readonly onTold?: (details: PartDetails) => void;
 }
 
 const message = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('ready') }),
+  z.looseObject({ type: z.literal('told') }),
   z.object({ type: z.literal('failed'), message: z.string(), hint: z.string().optional() }),
 ]);
 
@@ -76,6 +79,7 @@ export const launchPart = (options: PartOptions): Part => {
         const { data } = message.safeParse(received);
         if (data?.type === 'failed')
           failure = new ImgrecError(data.message, data.hint === undefined ? {} : { hint: data.hint });
+        if (data?.type === 'told') options.onTold?.(data);
         if (data?.type !== 'ready') return;
         details = data;
         resolve();

@@ -18,6 +18,18 @@ export const webReportIntervalMs = 10_000;
 /** By S3's clock; reply queues of web processes silent for longer are deleted. */
 export const webReportMaxAgeMs = 300_000;
 
+/** Web processes whose report is missing or too old, and whose reply queues nobody reads any more. */
+export const orphanedWebs = (
+  webIds: readonly string[],
+  reports: readonly { readonly key: string; readonly lastModifiedMs: number }[],
+  nowMs: number,
+): string[] => {
+  const writtenMs = new Map(reports.map(({ key, lastModifiedMs }) => [key, lastModifiedMs]));
+  return webIds.filter(
+    (webId) => nowMs - (writtenMs.get(webReportKey(webId)) ?? Number.NEGATIVE_INFINITY) > webReportMaxAgeMs,
+  );
+};
+
 /** `fleet/<instance>.json` in the ops bucket, written every 20 s and on each change of state. */
 export const fleetReport = z.object({
   v: z.literal(1),
@@ -35,8 +47,13 @@ export const fleetReport = z.object({
   reason: z.string().optional(),
   /** Where a web instance listens. */
   port: z.number().int().optional(),
+  /** Images that it works on at the same time, 1 when absent: `busySeconds` is summed over them. */
+  classifiers: z.number().int().positive().optional(),
+  /** Age at receipt of the oldest message received since the report before; absent when there was none. */
+  oldestWaitSeconds: z.number().nonnegative().optional(),
 });
 export type FleetReport = z.infer<typeof fleetReport>;
 
-export const fleetReportKey = (instance: string): string => `fleet/${instance}.json`;
+export const fleetReportPrefix = 'fleet/';
+export const fleetReportKey = (instance: string): string => `${fleetReportPrefix}${instance}.json`;
 export const fleetReportIntervalMs = 20_000;

@@ -3,10 +3,10 @@ import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import {
+  orphanedWebs,
   type WebReport,
   webReportIntervalMs,
   webReportKey,
-  webReportMaxAgeMs,
   webReportPrefix,
 } from '../reports/reports.ts';
 import type { Health } from './health.ts';
@@ -48,18 +48,14 @@ export const keepReporting = async (
 export const sweepReplyQueues = async (cluster: Cluster, ownWebId: string): Promise<string[]> => {
   const { sqs, s3, names } = cluster;
   const queues = await sqs.list(names.replyPrefix);
-  const reports = new Map(
-    (await s3.list(names.opsBucket, webReportPrefix)).map((object) => [object.key, object]),
-  );
-  const now = reports.get(webReportKey(ownWebId))?.lastModifiedMs;
+  const reports = await s3.list(names.opsBucket, webReportPrefix);
+  const now = reports.find(({ key }) => key === webReportKey(ownWebId))?.lastModifiedMs;
   if (now === undefined) return [];
-  const orphans = queues.filter((queue) => {
-    const report = reports.get(webReportKey(queue.slice(names.replyPrefix.length)));
-    return report === undefined || now - report.lastModifiedMs > webReportMaxAgeMs;
-  });
-  for (const queue of orphans) {
-    await sqs.destroy(queue);
-    await s3.remove(names.opsBucket, webReportKey(queue.slice(names.replyPrefix.length)));
+  const webIds = queues.map((queue) => queue.slice(names.replyPrefix.length));
+  const orphans = orphanedWebs(webIds, reports, now);
+  for (const webId of orphans) {
+    await sqs.destroy(names.replies(webId));
+    await s3.remove(names.opsBucket, webReportKey(webId));
   }
-  return orphans;
+  return orphans.map(names.replies);
 };

@@ -16,7 +16,7 @@ export const silentReporter: Reporter = { enter: () => {}, close: async () => {}
 export interface ReporterOptions {
   readonly cluster: Cluster;
   readonly name: string;
-  readonly figures: () => Pick<FleetReport, 'imagesDone' | 'busySeconds' | 'emptyReceivesWithBacklog'>;
+  readonly figures: () => Omit<FleetReport, 'v' | 'instance' | 'state' | 'readyForSeconds'>;
   readonly clock: Clock;
   readonly log: Log;
 }

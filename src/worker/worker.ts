@@ -87,6 +87,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   const signal = AbortSignal.any([options.signal, noticed.signal, brokeDown.signal]);
   const running = new Set<Promise<void>>();
   let busyMs = 0;
+  let oldestWaitMs: number | undefined;
   let emptyReceivesWithBacklog = 0;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -129,7 +130,15 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   const conclusions = createConclusions({ cluster, leases, job: jobOptions, log });
   const figures = () => {
     const { ok, failed, expired } = conclusions.totals();
-    return { imagesDone: ok + failed + expired, busySeconds: busyMs / 1_000, emptyReceivesWithBacklog };
+    const oldest = oldestWaitMs;
+    oldestWaitMs = undefined;
+    return {
+      imagesDone: ok + failed + expired,
+      busySeconds: busyMs / 1_000,
+      emptyReceivesWithBacklog,
+      classifiers: pool.size,
+      ...(oldest === undefined ? {} : { oldestWaitSeconds: oldest / 1_000 }),
+    };
   };
   // The seed's wire has no bucket for reports, and nobody who reads them.
   const reporter = options.seed
@@ -151,6 +160,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   };
 
   const start = (delivery: Delivery) => {
+    if (delivery.ageMs !== undefined) oldestWaitMs = Math.max(oldestWaitMs ?? 0, delivery.ageMs);
     let isUnanswered = true;
     unanswered++;
     const answered = () => {

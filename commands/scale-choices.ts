@@ -1,0 +1,56 @@
+import type { SettingKey, Settings } from '../src/config/settings.ts';
+import { usageError } from '../src/errors.ts';
+import { publicImages } from '../src/localcloud/public-images.ts';
+import type { ScaleChoices } from '../src/scaling/open.ts';
+
+/** Settings that decide how a fleet is scaled. */
+export const scaleSettings = [
+  'minWorkers',
+  'maxWorkers',
+  'policy',
+  'targetWaitSeconds',
+  'schedule',
+  'everySeconds',
+  'scaleIn',
+  'warm',
+  'instanceTypes',
+  'subnets',
+  'spot',
+  'hoursPerDay',
+  'serviceRate',
+  'bootSeconds',
+  'graceSeconds',
+] as const satisfies SettingKey[];
+
+/** Beyond the workers' own grace: SSM's way to the instance, and the last report. */
+const drainMarginSeconds = 15;
+
+/** @throws ImgrecError (exit 64) for choices that contradict each other */
+export const scaleChoicesOf = (settings: Pick<Settings, (typeof scaleSettings)[number]>): ScaleChoices => {
+  const { minWorkers: min, maxWorkers: max } = settings;
+  if (min > max)
+    throw usageError(`--min-workers ${min} is more than --max-workers ${max}`, 'raise --max-workers');
+  if (settings.scaleIn === 'stop' && settings.spot)
+    throw usageError(
+      '--scale-in stop cannot be had with --spot',
+      'spot instances cannot be stopped: leave one out',
+    );
+  return {
+    policy: {
+      policy: settings.policy,
+      min,
+      max,
+      schedules: settings.schedule,
+      intervalSeconds: settings.everySeconds,
+      ...(settings.targetWaitSeconds === undefined ? {} : { targetWaitSeconds: settings.targetWaitSeconds }),
+      priorRatePerSecond: settings.serviceRate,
+      priorBootSeconds: settings.bootSeconds,
+    },
+    pools: { instanceTypes: settings.instanceTypes, subnetIds: settings.subnets, spot: settings.spot },
+    warm: settings.scaleIn === 'stop' ? settings.warm : 0,
+    imageId: publicImages[0]?.id ?? '',
+    graceSeconds: settings.graceSeconds,
+    drainSeconds: settings.graceSeconds + drainMarginSeconds,
+    hoursPerDay: settings.hoursPerDay,
+  };
+};

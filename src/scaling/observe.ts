@@ -1,0 +1,121 @@
+import type { Ec2, FoundInstance } from '../aws/ec2.ts';
+import { type ClusterNames, tagKeys } from '../aws/names.ts';
+import type { S3, StoredObject } from '../aws/s3.ts';
+import type { Sqs } from '../aws/sqs.ts';
+import { exitCodes, ImgrecError } from '../errors.ts';
+import type { DatedReport } from '../fleet/members.ts';
+import {
+  fleetReport,
+  fleetReportPrefix,
+  type WebReport,
+  webReport,
+  webReportPrefix,
+} from '../reports/reports.ts';
+
+export interface QueueCounts {
+  readonly visible: number;
+  readonly inFlight: number;
+  readonly delayed: number;
+}
+
+/** All that one run of the scaler looks at. */
+export interface Sight {
+  readonly nowMs: number;
+  readonly queue: QueueCounts;
+  readonly instances: readonly FoundInstance[];
+  readonly reports: ReadonlyMap<string, DatedReport>;
+  readonly webs: readonly { readonly report: WebReport; readonly atMs: number }[];
+}
+
+export interface Sources {
+  readonly sqs: Pick<Sqs, 'attributes'>;
+  readonly s3: Pick<S3, 'list' | 'get'>;
+  readonly ec2: Pick<Ec2, 'find'>;
+  readonly names: ClusterNames;
+}
+
+const countNames = [
+  'ApproximateNumberOfMessages',
+  'ApproximateNumberOfMessagesNotVisible',
+  'ApproximateNumberOfMessagesDelayed',
+] as const;
+
+/** @throws ImgrecError (exit 3) when there is no request queue; CloudError */
+export const countQueue = async ({ sqs, names }: Pick<Sources, 'sqs' | 'names'>): Promise<QueueCounts> => {
+  const found = await sqs.attributes(names.requests, countNames);
+  if (found === undefined)
+    throw new ImgrecError(`queue ${names.requests} does not exist`, {
+      hint: 'run "imgrec provision" first',
+      exitCode: exitCodes.cloud,
+    });
+  const [visible = 0, inFlight = 0, delayed = 0] = countNames.map((name) => Number(found[name] ?? 0));
+  return { visible, inFlight, delayed };
+};
+
+/** The cluster's workers, the dead of the last hour included. Throws CloudError. */
+export const findWorkers = ({ ec2, names }: Pick<Sources, 'ec2' | 'names'>): Promise<FoundInstance[]> =>
+  ec2.find({ [tagKeys.cluster]: names.cluster, [tagKeys.role]: 'worker' });
+
+/** Reports read in one run; at 20 s between two reports and 10 s between two runs that is the news of 200 workers. */
+const readsPerRun = 100;
+/** Reads under way at once. */
+const readers = 16;
+
+interface Parser<T> {
+  readonly safeParse: (value: unknown) => { readonly data?: T | undefined };
+}
+
+/** Reports under a prefix, read again only when they have changed. */
+const createReader = <T>(prefix: string, parser: Parser<T>) => {
+  const known = new Map<string, { readonly etag: string; readonly report: T; readonly atMs: number }>();
+  const nameOf = (key: string) => key.slice(prefix.length).replace(/\.json$/, '');
+
+  const read = async ({ s3, names }: Sources, { key, etag, lastModifiedMs }: StoredObject) => {
+    const body = await s3.get(names.opsBucket, key);
+    if (body === undefined) return;
+    let value: unknown;
+    try {
+      value = JSON.parse(body.toString());
+    } catch {
+      value = undefined;
+    }
+    const { data } = parser.safeParse(value);
+    // Whatever cannot be understood is nobody's report; a newer version's may come to be understood.
+    if (data !== undefined) known.set(nameOf(key), { etag, report: data, atMs: lastModifiedMs });
+  };
+
+  /** @param wanted reports of others are not read: those of instances that are gone stay in the bucket for a day */
+  return async (sources: Sources, wanted: (name: string) => boolean) => {
+    const objects = (await sources.s3.list(sources.names.opsBucket, prefix)).filter(({ key }) =>
+      wanted(nameOf(key)),
+    );
+    const names = new Set(objects.map(({ key }) => nameOf(key)));
+    for (const name of known.keys()) if (!names.has(name)) known.delete(name);
+    const news = objects
+      .filter(({ key, etag }) => known.get(nameOf(key))?.etag !== etag)
+      .sort((a, b) => a.lastModifiedMs - b.lastModifiedMs)
+      .slice(0, readsPerRun);
+    const queue = [...news];
+    const reader = async () => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) await read(sources, next);
+    };
+    await Promise.all(Array.from({ length: Math.min(readers, queue.length) }, reader));
+    return known;
+  };
+};
+
+/** Looks at everything once a run, and remembers the reports in between. Each look throws CloudError. */
+export const createObserver = (sources: Sources): ((nowMs: () => number) => Promise<Sight>) => {
+  const readFleet = createReader(fleetReportPrefix, fleetReport);
+  const readWebs = createReader(webReportPrefix, webReport);
+  return async (nowMs) => {
+    const [queue, instances, webs] = await Promise.all([
+      countQueue(sources),
+      findWorkers(sources),
+      readWebs(sources, () => true),
+    ]);
+    const ids = new Set(instances.map(({ id }) => id));
+    const reports = await readFleet(sources, (name) => ids.has(name));
+    return { nowMs: nowMs(), queue, instances, reports, webs: [...webs.values()] };
+  };
+};
