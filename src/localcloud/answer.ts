@@ -13,6 +13,8 @@ export interface Call {
   readonly body: () => Buffer;
   /** Aborts when the client's connection closes; made on demand because few calls wait. */
   readonly signal: () => AbortSignal;
+  /** How old the state is that a fault wants to be told, milliseconds. */
+  readonly lagMs?: number;
 }
 
 export interface Answer {

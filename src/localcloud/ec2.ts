@@ -13,6 +13,7 @@ import { createSecurityGroups } from './ec2/security-groups.ts';
 import { createTagging, type Taggable } from './ec2/tags.ts';
 import { createTemplates } from './ec2/templates.ts';
 import { networkOf } from './ec2/vpc.ts';
+import type { FaultEngine } from './faults/engine.ts';
 import type { Profiles } from './iam/profiles.ts';
 import { readParameters, unknownAction, xmlAnswer } from './query.ts';
 import type { Shelves } from './shelf.ts';
@@ -30,6 +31,7 @@ export interface Ec2Options {
   readonly profiles: Pick<Profiles, 'byName' | 'byArn'>;
   /** How old an instance profile must be before EC2 knows it. */
   readonly profileDelayMs: number;
+  readonly faults: Pick<FaultEngine, 'nextLaunch'>;
 }
 
 /** The protocol front of EC2 (Query protocol): launching, and the resources that launching needs. */
@@ -58,7 +60,7 @@ export const createEc2 = (options: Ec2Options): Service => {
   };
   const operations: Ec2Operations = {
     ...createLaunching({ ...options, templates, network, groups, images, place }),
-    ...createInstanceCalls({ instances, account, place }),
+    ...createInstanceCalls({ ...options, place }),
     ...createInstanceTypeCalls(network),
     ...createNetworkCalls(network, account),
     ...addresses.operations,
@@ -81,7 +83,8 @@ export const createEc2 = (options: Ec2Options): Service => {
       const action = parameters.get('Action') ?? '';
       const operation = Object.hasOwn(operations, action) ? operations[action] : undefined;
       if (!operation) throw unknownAction(action);
-      return xmlAnswer(200, `${action}Response`, { requestId, ...operation(parameters) }, namespace);
+      const context = { lagMs: call.lagMs ?? 0 };
+      return xmlAnswer(200, `${action}Response`, { requestId, ...operation(parameters, context) }, namespace);
     },
     refuse: (refusal, _call, requestId) =>
       xmlAnswer(refusal.status, 'Response', {

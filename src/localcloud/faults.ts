@@ -23,6 +23,13 @@ const common = {
   limit: z.number().int().min(1).optional(),
 };
 
+/** Instances of one of these types, in one of these subnets, of this market; any where it is absent. */
+const pool = {
+  instanceTypes: z.array(z.string()).min(1).optional(),
+  subnets: z.array(z.string()).min(1).optional(),
+  market: z.enum(['on-demand', 'spot']).optional(),
+};
+
 const plain = <const Name extends string>(fault: Name) =>
   z.strictObject({ ...common, fault: z.literal(fault) });
 
@@ -68,16 +75,45 @@ const rule = z.discriminatedUnion('fault', [
   }),
   /** The answer that the same request got before, if that is at most `ms` ago. */
   z.strictObject({ ...common, fault: z.literal('stale'), ms: milliseconds.default(60_000) }),
+  /** Instances as they were `ms` ago; those that are younger are not there yet. */
+  z.strictObject({ ...common, fault: z.literal('lag'), ms: milliseconds.default(30_000) }),
+  /** InsufficientInstanceCapacity. */
+  z.strictObject({ ...common, ...pool, fault: z.literal('no-capacity') }),
+  /** The instance runs, and its program starts `ms`, and up to `jitterMs` more, later. */
+  z.strictObject({
+    ...common,
+    ...pool,
+    fault: z.literal('boot-delay'),
+    ms: milliseconds.default(40_000),
+    jitterMs: milliseconds.default(0),
+  }),
+  /** The instance runs, and its program never starts. */
+  z.strictObject({ ...common, ...pool, fault: z.literal('boot-hang') }),
+  /** A Spot instance gets notice `afterMs` after its launch, and is terminated `noticeMs` later. */
+  z.strictObject({
+    ...common,
+    ...pool,
+    fault: z.literal('spot-interruption'),
+    afterMs: milliseconds.default(60_000),
+    noticeMs: milliseconds.default(120_000),
+  }),
 ]);
 
 export type FaultRule = z.output<typeof rule>;
 export type FaultName = FaultRule['fault'];
+
+const launching = ['ec2:RunInstances', 'ec2:StartInstances'];
 
 /** The operations that a fault is about; all where it has no entry. */
 const onlyFor: Partial<Record<FaultName, readonly string[]>> = {
   conflict: ['s3:PutObject', 's3:CopyObject'],
   duplicate: ['sqs:DeleteMessage', 'sqs:DeleteMessageBatch'],
   stale: ['sqs:GetQueueAttributes'],
+  lag: ['ec2:DescribeInstances'],
+  'no-capacity': launching,
+  'boot-delay': launching,
+  'boot-hang': launching,
+  'spot-interruption': ['ec2:RunInstances'],
   'wrong-checksum': [
     's3:PutObject',
     's3:GetObject',
@@ -190,10 +226,33 @@ const scramble = (value: number): number => {
 };
 
 /** Uniform in [0, 1): the `nth` number of a stream of its own for each seed, rule and purpose. */
-const draw = (seed: number, ruleIndex: number, nth: number, purpose: number): number =>
+export const draw = (seed: number, ruleIndex: number, nth: number, purpose: number): number =>
   scramble(scramble(scramble(seed ^ 0x9e3779b9) + ruleIndex * 4 + purpose) + nth) / 0x1_0000_0000;
 
-const bump = (counts: readonly number[], index: number): readonly number[] =>
+/** What happens to instances rather than to requests: `decideLaunch` of `faults/launches.ts` decides it. */
+const launchFaults: ReadonlySet<FaultName> = new Set([
+  'no-capacity',
+  'boot-delay',
+  'boot-hang',
+  'spot-interruption',
+]);
+
+export type LaunchRule = Extract<
+  FaultRule,
+  { fault: 'no-capacity' | 'boot-delay' | 'boot-hang' | 'spot-interruption' }
+>;
+
+export const isLaunchRule = (each: FaultRule): each is LaunchRule => launchFaults.has(each.fault);
+
+/** Whether a rule is about the operation, at this time, and not used up. */
+export const isDue = (each: FaultRule, timesHit: number, operation: string, atSeconds: number): boolean =>
+  namesOperation(each.operation, operation) &&
+  onlyFor[each.fault]?.includes(operation) !== false &&
+  atSeconds >= each.fromSeconds &&
+  (each.forSeconds === undefined || atSeconds < each.fromSeconds + each.forSeconds) &&
+  (each.limit === undefined || timesHit < each.limit);
+
+export const bump = (counts: readonly number[], index: number): readonly number[] =>
   counts.with(index, (counts[index] ?? 0) + 1);
 
 /**
@@ -213,11 +272,7 @@ export const decide = (
   let chosenDraw = 0;
   const hits: number[] = [];
   rules.forEach((each, index) => {
-    if (!namesOperation(each.operation, operation)) return;
-    if (onlyFor[each.fault]?.includes(operation) === false) return;
-    if (atSeconds < each.fromSeconds) return;
-    if (each.forSeconds !== undefined && atSeconds >= each.fromSeconds + each.forSeconds) return;
-    if (each.limit !== undefined && (hit[index] ?? 0) >= each.limit) return;
+    if (isLaunchRule(each) || !isDue(each, hit[index] ?? 0, operation, atSeconds)) return;
     if (each.fault !== 'latency' && chosen) return;
     const nth = matched[index] ?? 0;
     matched = bump(matched, index);

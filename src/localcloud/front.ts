@@ -158,11 +158,15 @@ export const createFront = ({ services, verifier, calls, faults, clock, log }: F
       if (injection) {
         const perform = async (other?: string): Promise<Answer> => {
           try {
-            const changed =
-              other === undefined
-                ? call
-                : { ...call, body: () => Buffer.from(other), chunks: [Buffer.from(other)] };
-            return await service.handle(changed, requestId);
+            const { rule } = injection;
+            return await service.handle(
+              {
+                ...call,
+                ...(other !== undefined && { body: () => Buffer.from(other), chunks: [Buffer.from(other)] }),
+                ...(rule?.fault === 'lag' && { lagMs: rule.ms }),
+              },
+              requestId,
+            );
           } catch (error) {
             return explain(error);
           }

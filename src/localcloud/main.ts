@@ -9,7 +9,7 @@ const testStrict = process.env['IMGREC_TEST_STRICT'] === '1';
 
 /**
  * The process that a supervisor starts with `child_process.fork`: `--state DIR [--port N] [--faults FILE|SEED] [--strict-s3-403] [--strand-aborted-poll]
- * [--slow-iam] [-- LAUNCHER ARGV...]`.
+ * [--slow-iam] [--idle-instances] [-- LAUNCHER ARGV...]`.
  * It sends `{type:'ready', endpoint}` or `{type:'failed', message, hint}`, and ends on `{type:'stop'}`, on SIGTERM and when
  * its channel closes, so that no death of the supervisor leaves it behind. A second SIGTERM ends it at once.
  */
@@ -23,6 +23,7 @@ const run = async (): Promise<void> => {
       'strict-s3-403': { type: 'boolean', default: testStrict },
       'strand-aborted-poll': { type: 'boolean', default: testStrict },
       'slow-iam': { type: 'boolean', default: false },
+      'idle-instances': { type: 'boolean', default: false },
     },
     allowPositionals: true,
   });
@@ -39,6 +40,7 @@ const run = async (): Promise<void> => {
     strict403: values['strict-s3-403'],
     strandAbortedPoll: values['strand-aborted-poll'],
     slowIam: values['slow-iam'],
+    idleInstances: values['idle-instances'],
     log: (line) => process.stderr.write(`${JSON.stringify(line)}\n`),
   });
 

@@ -8,12 +8,13 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../clock.ts';
+import { ImgrecError } from '../errors.ts';
 import { type Answer, bodyLength, headerOf, type Refusal, wholeBody } from './answer.ts';
 import { type CallReport, createCallCounter } from './calls.ts';
 import { carryOut, sendDamaged } from './faults/carry-out.ts';
 import { createDeliveries } from './faults/deliveries.ts';
 import { createFaultEngine } from './faults/engine.ts';
-import type { FaultCounts, FaultPlan } from './faults.ts';
+import { type FaultCounts, type FaultPlan, isLaunchRule } from './faults.ts';
 import { operationOf } from './operation.ts';
 import { refuseS3 } from './s3/refuse.ts';
 import { parseAuthorization } from './sigv4.ts';
@@ -143,10 +144,18 @@ export const startFaultProxy = async (options: FaultProxyOptions): Promise<Fault
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  faults.set(options.plan);
+  const set = (plan: FaultPlan | undefined): void => {
+    const inside = plan?.rules.find((rule) => rule.fault === 'lag' || isLaunchRule(rule));
+    if (inside)
+      throw new ImgrecError(`the fault "${inside.fault}" happens inside a cloud, not before one`, {
+        hint: 'give it to the local cloud',
+      });
+    faults.set(plan);
+  };
+  set(options.plan);
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    set: faults.set,
+    set,
     report: faults.report,
     calls: calls.report,
     close: async () => {

@@ -7,9 +7,9 @@ import { ImgrecError } from '../errors.ts';
 import { createAdmin } from './admin.ts';
 import { createCallCounter } from './calls.ts';
 import { createInstances } from './ec2/instances.ts';
-import { processMachines } from './ec2/machine.ts';
+import { idleMachines, processMachines } from './ec2/machine.ts';
 import { createEc2 } from './ec2.ts';
-import { createFaultEngine } from './faults/engine.ts';
+import { createFaultEngine, type FaultEngine } from './faults/engine.ts';
 import { openLog } from './faults/log.ts';
 import type { FaultPlan } from './faults.ts';
 import { createFront } from './front.ts';
@@ -39,6 +39,8 @@ export interface LocalCloudOptions {
   readonly port?: number;
   /** argv of the program that RunInstances starts; without it RunInstances answers an error. */
   readonly launcher?: readonly string[];
+  /** Instances are entries with nothing behind them, up to 2,000: for tests of what controls that many. */
+  readonly idleInstances?: boolean;
   /** Between SIGTERM and SIGKILL of an instance, default 30 s. */
   readonly graceSeconds?: number;
   readonly clock?: Clock;
@@ -71,6 +73,7 @@ const account = '000000000000';
 const slowIamMs = 10_000;
 /** Live at the same time: a client in a loop must not fill this machine with processes. */
 const maxInstances = 64;
+const maxIdleInstances = 2_000;
 
 /** Tells as an ImgrecError when the port is taken. Resolves with the port, which `0` leaves to the system. */
 const listen = (server: Server, port: number): Promise<number> =>
@@ -111,6 +114,7 @@ const openServices = (
   options: LocalCloudOptions,
   credentials: { readonly accessKeyId: string; readonly secretAccessKey: string },
   endpoint: () => string,
+  faults: FaultEngine,
 ) => {
   const { stateFolder, launcher, clock = systemClock, log = () => {} } = options;
   let opened: Journal | undefined;
@@ -122,7 +126,7 @@ const openServices = (
   const buckets = createBuckets({ clock, journal, folder: path.join(stateFolder, 's3') });
   const moveTasks = createMoveTasks({ queues, clock });
   const shelves = createShelves(journal);
-  const startMachine =
+  const processes =
     launcher &&
     processMachines({
       launcher,
@@ -136,6 +140,7 @@ const openServices = (
         AWS_EC2_METADATA_DISABLED: 'true',
       }),
     });
+  const startMachine = options.idleInstances ? idleMachines : processes;
   const instances = createInstances({
     ...(startMachine && { startMachine }),
     shelves,
@@ -165,9 +170,10 @@ const openServices = (
     clock,
     account,
     region,
-    maxInstances,
+    maxInstances: options.idleInstances ? maxIdleInstances : maxInstances,
     profiles: iam.profiles,
     profileDelayMs: options.slowIam ? slowIamMs : 0,
+    faults,
   });
   opened = openJournal({
     file: path.join(stateFolder, 'journal.jsonl'),
@@ -227,10 +233,10 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
     const { accessKeyId, secretAccessKey } = last ?? generateCredentials();
     let port = options.port || last?.port || 0;
     const endpoint = (): string => `http://127.0.0.1:${port}`;
-    const cloud = openServices(options, { accessKeyId, secretAccessKey }, endpoint);
     const verifier = createVerifier({ accessKeyId, secretAccessKey, region, wallMs: clock.wallMs });
     const faultLog = openLog(path.join(stateFolder, 'faults.jsonl'));
     const faults = createFaultEngine({ clock, log: faultLog.write });
+    const cloud = openServices(options, { accessKeyId, secretAccessKey }, endpoint, faults);
     faults.set(options.faults);
     const calls = createCallCounter();
     const services = { ...cloud.services, admin: createAdmin(faults, calls) };

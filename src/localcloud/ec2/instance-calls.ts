@@ -1,11 +1,12 @@
 import { Refusal } from '../answer.ts';
+import type { FaultEngine } from '../faults/engine.ts';
 import { listOf, type Parameters } from '../query.ts';
 import type { XmlElement } from '../xml.ts';
 import { type Filterable, readFilters } from './filters.ts';
 import { type InstancePlace, reservationXml, stateCode, stateXml } from './instance-xml.ts';
 import type { Instance, InstanceState, Instances } from './instances.ts';
 import { isId } from './names.ts';
-import type { Ec2Operations } from './operations.ts';
+import type { CallContext, Ec2Operations } from './operations.ts';
 import { pageOf } from './paging.ts';
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html, those that can tell instances apart here. */
@@ -24,8 +25,19 @@ const filterable: Filterable<Instance> = {
   'subnet-id': ({ subnetId }) => [subnetId],
 };
 
+/** What EC2 says when a pool is empty. It is one of the errors that are its own. */
+export const noCapacity = (instanceType: string): Refusal =>
+  new Refusal(
+    'InsufficientInstanceCapacity',
+    `We currently do not have sufficient ${instanceType} capacity in the Availability Zone you requested.`,
+    500,
+  );
+
 /** Throws a Refusal for what is no id and for what no instance has. */
-export const knownInstances = (instances: Instances, ids: readonly string[]): readonly Instance[] => {
+export const knownInstances = (
+  instances: Pick<Instances, 'get'>,
+  ids: readonly string[],
+): readonly Instance[] => {
   const malformed = ids.find((id) => !isId('i', id));
   if (malformed !== undefined) throw new Refusal('InvalidInstanceID.Malformed', `Invalid id: "${malformed}"`);
   const unknown = ids.filter((id) => !instances.get(id));
@@ -34,7 +46,7 @@ export const knownInstances = (instances: Instances, ids: readonly string[]): re
       'InvalidInstanceID.NotFound',
       `The instance ID${unknown.length > 1 ? 's' : ''} '${unknown.join(', ')}' do${unknown.length > 1 ? '' : 'es'} not exist`,
     );
-  return ids.map(instances.get).filter((instance) => instance !== undefined);
+  return ids.map((id) => instances.get(id)).filter((instance) => instance !== undefined);
 };
 
 /** DescribeInstances and what changes the state of instances that are there. */
@@ -42,10 +54,11 @@ export const createInstanceCalls = (options: {
   readonly instances: Instances;
   readonly account: string;
   readonly place: InstancePlace;
+  readonly faults: Pick<FaultEngine, 'nextLaunch'>;
 }): Ec2Operations => {
-  const { instances, account, place } = options;
+  const { instances, account, place, faults } = options;
 
-  const describe = (parameters: Parameters): XmlElement => {
+  const describe = (parameters: Parameters, { lagMs }: CallContext): XmlElement => {
     const ids = listOf(parameters, 'InstanceId');
     if (parameters.has('MaxResults') && ids.length > 0)
       throw new Refusal(
@@ -53,8 +66,9 @@ export const createInstanceCalls = (options: {
         'The parameter instancesSet cannot be used with the parameter maxResults',
       );
     const filter = readFilters(parameters, filterable, ({ tags }) => tags);
-    const all = instances.list();
-    const wanted = (ids.length > 0 ? knownInstances(instances, [...new Set(ids)]) : all).filter(filter);
+    const all = lagMs === 0 ? instances.list() : instances.listAsOf(lagMs);
+    const get = lagMs === 0 ? instances.get : (id: string) => all.find((one) => one.id === id);
+    const wanted = (ids.length > 0 ? knownInstances({ get }, [...new Set(ids)]) : all).filter(filter);
     const { page, nextToken } = pageOf(parameters, wanted, { min: 5, max: 1000 });
     const reservations = new Map<string, Instance[]>();
     for (const instance of page) {
@@ -125,9 +139,11 @@ export const createInstanceCalls = (options: {
       (id, parameters) => instances.stop(id, parameters.get('Force') === 'true'),
     ),
     StartInstances: changing(refuseUnless(['stopped', 'pending', 'running'], 'started'), (id) => {
-      if (!instances.canLaunch())
-        throw new Refusal('InsufficientInstanceCapacity', 'This local cloud is closing.', 500);
-      instances.start(id);
+      const instance = instances.get(id);
+      if (instance?.state !== 'stopped') return;
+      const disturbance = faults.nextLaunch('ec2:StartInstances', instance);
+      if (!disturbance.hasCapacity || !instances.canLaunch()) throw noCapacity(instance.instanceType);
+      instances.start(id, disturbance);
     }),
   };
 };

@@ -249,3 +249,59 @@ test('machines that do nothing become ready and end when told', async () => {
   for (const { id } of all) instances.terminate(id);
   await until(() => expect(all.every((one) => stateOf(one) === 'terminated')).toBe(true));
 });
+
+/** Long enough to tell that something has not happened. */
+const moment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30));
+
+test('one that boots slowly runs before its program does', async () => {
+  const instance = instances.launch(request, { bootDelayMs: 60_000, interruption: undefined });
+  const bootNow = endGrace;
+  await until(() => expect(stateOf(instance)).toBe('running'));
+  expect(() => logOf(instance.id)).toThrow();
+  bootNow();
+  await until(() => expect(logOf(instance.id)).not.toBe(''));
+});
+
+test('one that hangs while it boots runs for ever, and is terminated like any other', async () => {
+  const instance = instances.launch(request, {
+    bootDelayMs: Number.POSITIVE_INFINITY,
+    interruption: undefined,
+  });
+  await until(() => expect(stateOf(instance)).toBe('running'));
+  await moment();
+  expect(() => logOf(instance.id)).toThrow();
+  instances.terminate(instance.id);
+  await until(() => expect(stateOf(instance)).toBe('terminated'));
+});
+
+test('a Spot instance gets notice, and is taken back when its time has come', async () => {
+  instances = open(idleMachines);
+  const instance = instances.launch(
+    { ...request, market: 'spot' },
+    { bootDelayMs: 0, interruption: { afterMs: 60_000, noticeMs: 120_000 } },
+  );
+  await until(() => expect(stateOf(instance)).toBe('running'));
+  expect(instances.get(instance.id)?.interruptionMs).toBeUndefined();
+  endGrace();
+  await until(() => expect(instances.get(instance.id)?.interruptionMs).toBeGreaterThan(clock.wallMs()));
+  expect(stateOf(instance)).toBe('running');
+  endGrace();
+  await until(() => expect(stateOf(instance)).toBe('terminated'));
+  expect(reasonOf(instance)?.code).toBe('Server.SpotInstanceTermination');
+});
+
+test('whoever looks late sees instances as they were', async () => {
+  let laterMs = 0;
+  clock = { ...clock, monotonicMs: () => laterMs };
+  instances = open(idleMachines);
+  const instance = launch();
+  await until(() => expect(stateOf(instance)).toBe('running'));
+  const seen = (lagMs: number) => instances.listAsOf(lagMs).map(({ state }) => state);
+  laterMs = 10_000;
+  instances.terminate(instance.id);
+  await until(() => expect(stateOf(instance)).toBe('terminated'));
+  laterMs = 12_000;
+  expect(seen(0)).toEqual(['terminated']);
+  expect(seen(5_000)).toEqual(['running']);
+  expect(seen(12_001)).toEqual([]);
+});

@@ -1,6 +1,6 @@
-import type { Clock } from '../../clock.ts';
+import { aborted, type Clock } from '../../clock.ts';
 import type { Shelf, Shelves } from '../shelf.ts';
-import type { Machine, StartMachine } from './machine.ts';
+import { type Machine, type StartMachine, startingLater } from './machine.ts';
 import { hexId } from './names.ts';
 import type { Tags } from './tags.ts';
 
@@ -37,6 +37,14 @@ export interface LaunchRequest {
   readonly userData: string;
 }
 
+/** How an instance starts and may end, where that is out of the ordinary. */
+export interface Disturbance {
+  /** Between running and the start of its program, milliseconds. Infinity: it never starts. */
+  readonly bootDelayMs: number;
+  /** Milliseconds from the launch to the notice, and from there to the end. */
+  readonly interruption: { readonly afterMs: number; readonly noticeMs: number } | undefined;
+}
+
 export interface Instance extends LaunchRequest {
   readonly id: string;
   /** Of the launch or the last start. Wall clock, milliseconds. */
@@ -45,18 +53,22 @@ export interface Instance extends LaunchRequest {
   readonly reason: StateReason | undefined;
   /** Of the termination. Wall clock, milliseconds. */
   readonly endedMs: number | undefined;
+  /** When EC2 will take it back. Wall clock, milliseconds; undefined until there is notice of it. */
+  readonly interruptionMs?: number;
 }
 
 export interface Instances {
   /** Whether there is something to start and this cloud is not closing. */
   readonly canLaunch: () => boolean;
-  launch(request: LaunchRequest): Instance;
+  launch(request: LaunchRequest, disturbance?: Disturbance): Instance;
   get(id: string): Instance | undefined;
   /** All that live and those that ended less than an hour ago, oldest first. */
   list(): readonly Instance[];
+  /** The same as they were `lagMs` ago. */
+  listAsOf(lagMs: number): readonly Instance[];
   setTags(id: string, tags: Tags): void;
   /** Starts a stopped one again; does nothing to any other. */
-  start(id: string): void;
+  start(id: string, disturbance?: Disturbance): void;
   /** As terminate, but it can be started again. `force`: no grace. Does nothing to one that does not run. */
   stop(id: string, force: boolean): void;
   /** SIGTERM now, SIGKILL after the grace; does nothing to one that ends or has ended. */
@@ -95,6 +107,14 @@ const hostGone: StateReason = {
   message: 'Server.InternalError: the local cloud that it ran on was stopped',
 };
 
+const byEc2: StateReason = {
+  code: 'Server.SpotInstanceTermination',
+  message: 'Server.SpotInstanceTermination: Spot instance termination',
+};
+const undisturbed: Disturbance = { bootDelayMs: 0, interruption: undefined };
+/** Changes of state that are remembered of each, for whoever looks late. */
+const maxHistory = 8;
+
 interface Live {
   readonly machine: Machine;
   readonly ended: Promise<void>;
@@ -109,17 +129,27 @@ export const createInstances = (options: InstancesOptions): Instances => {
   const { clock, startMachine, log } = options;
   const instances: Shelf<Instance> = options.shelves.open('ec2.instance');
   const live = new Map<string, Live>();
+  const histories = new Map<string, readonly { readonly sinceMs: number; readonly instance: Instance }[]>();
   let closing = false;
+
+  const put = (instance: Instance): void => {
+    instances.put(instance.id, instance);
+    const before = histories.get(instance.id) ?? [];
+    histories.set(instance.id, [...before.slice(1 - maxHistory), { sinceMs: clock.monotonicMs(), instance }]);
+  };
 
   const change = (id: string, changes: Partial<Instance>): void => {
     const before = instances.get(id);
-    if (before) instances.put(id, { ...before, ...changes });
+    if (before) put({ ...before, ...changes });
   };
 
   const forgetOld = (): void => {
     const beforeMs = clock.wallMs() - rememberMs;
     for (const { id, endedMs } of [...instances.values()])
-      if (endedMs !== undefined && endedMs < beforeMs) instances.remove(id);
+      if (endedMs !== undefined && endedMs < beforeMs) {
+        instances.remove(id);
+        histories.delete(id);
+      }
   };
 
   /** What is left of an instance when its machine is gone. One that never ran is not kept, as on AWS. */
@@ -136,14 +166,24 @@ export const createInstances = (options: InstancesOptions): Instances => {
     log({ event: 'instance-ended', id: instance.id, state, reason: reason.message });
   };
 
-  const begin = ({ id, userData }: Instance): void => {
+  /** A machine that boots as slowly as it is told to. */
+  const booting = (start: StartMachine, delayMs: number): StartMachine =>
+    delayMs === 0
+      ? start
+      : startingLater(
+          start,
+          (signal) => (delayMs === Number.POSITIVE_INFINITY ? aborted(signal) : clock.sleep(delayMs, signal)),
+          true,
+        );
+
+  const begin = ({ id, userData }: Instance, { bootDelayMs, interruption }: Disturbance): void => {
     if (!startMachine) throw new Error('there is nothing to start');
     const over = new AbortController();
     let resolveEnded = (): void => {};
     const ended = new Promise<void>((resolve) => {
       resolveEnded = resolve;
     });
-    const machine = startMachine(id, userData, {
+    const machine = booting(startMachine, bootDelayMs)(id, userData, {
       onReady: () => {
         if (instances.get(id)?.state !== 'pending') return;
         change(id, { state: 'running' });
@@ -160,6 +200,21 @@ export const createInstances = (options: InstancesOptions): Instances => {
     });
     live.set(id, { machine, ended, over: over.signal });
     log({ event: 'instance-started', id, pid: machine.pid });
+    if (interruption) void interrupt(id, interruption, over.signal);
+  };
+
+  /** Notice, and the end when its time has come. */
+  const interrupt = async (
+    id: string,
+    { afterMs, noticeMs }: NonNullable<Disturbance['interruption']>,
+    over: AbortSignal,
+  ): Promise<void> => {
+    await clock.sleep(afterMs, over);
+    if (over.aborted) return;
+    change(id, { interruptionMs: clock.wallMs() + noticeMs });
+    log({ event: 'spot-interruption', id, afterMs, noticeMs });
+    await clock.sleep(noticeMs, over);
+    if (!over.aborted) terminate(id, byEc2);
   };
 
   const end = (id: string, graceSeconds: number): void => {
@@ -173,9 +228,19 @@ export const createInstances = (options: InstancesOptions): Instances => {
     });
   };
 
+  const terminate = (id: string, reason: StateReason = byUser): void => {
+    const instance = instances.get(id);
+    if (!instance || instance.state === 'shutting-down' || instance.state === 'terminated') return;
+    if (live.has(id)) {
+      change(id, { state: 'shutting-down', reason });
+      // One that is stopping has its SIGTERM and its deadline already.
+      if (instance.state !== 'stopping') end(id, options.graceSeconds);
+    } else change(id, { state: 'terminated', reason, endedMs: clock.wallMs() });
+  };
+
   return {
     canLaunch: () => startMachine !== undefined && !closing,
-    launch: (request) => {
+    launch: (request, disturbance = undisturbed) => {
       const id = hexId('i');
       const instance: Instance = {
         ...request,
@@ -185,8 +250,8 @@ export const createInstances = (options: InstancesOptions): Instances => {
         reason: undefined,
         endedMs: undefined,
       };
-      instances.put(id, instance);
-      begin(instance);
+      put(instance);
+      begin(instance, disturbance);
       return instance;
     },
     get: instances.get,
@@ -194,12 +259,22 @@ export const createInstances = (options: InstancesOptions): Instances => {
       forgetOld();
       return [...instances.values()];
     },
+    listAsOf: (lagMs) => {
+      const atMs = clock.monotonicMs() - lagMs;
+      return [...instances.values()].flatMap(
+        // What was there before this local cloud started has no history and does not lag.
+        (instance) =>
+          (histories.get(instance.id) ?? [{ sinceMs: atMs, instance }]).findLast(
+            ({ sinceMs }) => sinceMs <= atMs,
+          )?.instance ?? [],
+      );
+    },
     setTags: (id, tags) => change(id, { tags }),
-    start: (id) => {
+    start: (id, disturbance = undisturbed) => {
       const instance = instances.get(id);
       if (instance?.state !== 'stopped') return;
       change(id, { state: 'pending', reason: undefined, launchedMs: clock.wallMs() });
-      begin(instance);
+      begin(instance, disturbance);
     },
     stop: (id, force) => {
       const state = instances.get(id)?.state;
@@ -207,15 +282,7 @@ export const createInstances = (options: InstancesOptions): Instances => {
       change(id, { state: 'stopping', reason: byUser });
       end(id, force ? 0 : options.graceSeconds);
     },
-    terminate: (id, reason = byUser) => {
-      const instance = instances.get(id);
-      if (!instance || instance.state === 'shutting-down' || instance.state === 'terminated') return;
-      if (live.has(id)) {
-        change(id, { state: 'shutting-down', reason });
-        // One that is stopping has its SIGTERM and its deadline already.
-        if (instance.state !== 'stopping') end(id, options.graceSeconds);
-      } else change(id, { state: 'terminated', reason, endedMs: clock.wallMs() });
-    },
+    terminate,
     stopProgram: (id) => {
       end(id, options.graceSeconds + unitStopMarginSeconds);
       return live.get(id)?.ended ?? Promise.resolve();

@@ -1,10 +1,12 @@
 import type { Clock } from '../../clock.ts';
 import { Refusal } from '../answer.ts';
+import type { FaultEngine } from '../faults/engine.ts';
 import type { Profiles } from '../iam/profiles.ts';
 import { integerOf, listOf, type Parameters } from '../query.ts';
 import { sha256Hex } from '../sigv4.ts';
 import type { XmlElement } from '../xml.ts';
 import type { Images } from './images.ts';
+import { noCapacity } from './instance-calls.ts';
 import { findInstanceType } from './instance-types.ts';
 import { type InstancePlace, reservationXml } from './instance-xml.ts';
 import type { Instance, Instances, LaunchRequest } from './instances.ts';
@@ -31,6 +33,7 @@ export interface LaunchingOptions {
   /** How old an instance profile must be before EC2 knows it. */
   readonly profileDelayMs: number;
   readonly clock: Clock;
+  readonly faults: Pick<FaultEngine, 'nextLaunch'>;
 }
 
 /** Of a RunInstances request, what is about the request and not about the instance. */
@@ -75,7 +78,8 @@ const readMarket = (parameters: Parameters): 'on-demand' | 'spot' => {
 
 /** RunInstances: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html */
 export const createLaunching = (options: LaunchingOptions): Ec2Operations => {
-  const { instances, templates, network, groups, images, account, place, maxInstances, profiles } = options;
+  const { instances, templates, network, groups, images, account, place, maxInstances, profiles, faults } =
+    options;
 
   const readPlace = (parameters: Parameters): Pick<LaunchRequest, 'subnetId' | 'zone' | 'groupIds'> => {
     const first = 'NetworkInterface.1';
@@ -223,8 +227,12 @@ export const createLaunching = (options: LaunchingOptions): Ec2Operations => {
         'This local cloud was started without a program for its instances, or is closing.',
       );
     const reservationId = hexId('r');
-    const members = Array.from({ length: count }, (_, launchIndex) =>
-      instances.launch({ ...request, reservationId, launchIndex }),
+    const disturbances = Array.from({ length: count }, () => faults.nextLaunch('ec2:RunInstances', request));
+    const possible = disturbances.filter(({ hasCapacity }) => hasCapacity);
+    // EC2 launches as many as there is room for, if that is MinCount at least.
+    if (possible.length < (integerOf(parameters, 'MinCount') ?? 1)) throw noCapacity(request.instanceType);
+    const members = possible.map((disturbance, launchIndex) =>
+      instances.launch({ ...request, reservationId, launchIndex }, disturbance),
     );
     return reservationXml(reservationId, account, members, place);
   };

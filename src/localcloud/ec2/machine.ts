@@ -96,6 +96,42 @@ export const processMachines = (options: ProcessMachineOptions): StartMachine =>
   };
 };
 
+/**
+ * A machine that is there at once and whose program starts when `until` resolves. Whoever stops it before has nothing to wait for.
+ * @param isReadyAtOnce whether it counts as ready before its program does
+ */
+export const startingLater =
+  (
+    start: StartMachine,
+    until: (signal: AbortSignal) => Promise<void>,
+    isReadyAtOnce: boolean,
+  ): StartMachine =>
+  (id, userData, events) => {
+    const stopped = new AbortController();
+    let machine: Machine | undefined;
+    if (isReadyAtOnce)
+      setImmediate(() => {
+        if (!stopped.signal.aborted) events.onReady();
+      });
+    void until(stopped.signal).then(() => {
+      if (!stopped.signal.aborted) machine = start(id, userData, events);
+    });
+    const end = (act: (machine: Machine) => void) => () => {
+      if (machine) act(machine);
+      else if (!stopped.signal.aborted) {
+        stopped.abort();
+        setImmediate(events.onEnd, { why: 'a switch, before it started', failed: false });
+      }
+    };
+    return {
+      get pid() {
+        return machine?.pid;
+      },
+      stop: end((one) => one.stop()),
+      kill: end((one) => one.kill()),
+    };
+  };
+
 /** Machines that do nothing and cost nothing: for tests of what controls a thousand of them. */
 export const idleMachines: StartMachine = (_id, _userData, { onReady, onEnd }) => {
   let isOn = true;

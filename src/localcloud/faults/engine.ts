@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Answer } from '../answer.ts';
 import { decide, type FaultCounts, type FaultPlan, type Injection, noFaultsYet } from '../faults.ts';
+import { decideLaunch, type LaunchFacts, type LaunchInjection, undisturbed } from './launches.ts';
 
 /** What is remembered of an answer that may be given again. */
 interface Remembered {
@@ -17,6 +18,8 @@ export interface FaultEngine {
   report(): (FaultPlan & FaultCounts) | undefined;
   /** What happens to this request. Writes it down. `target` tells which queue or object, for the log. */
   next(operation: string, requestId: string, target: () => string): Injection | undefined;
+  /** What happens to an instance that is about to start. Writes it down. */
+  nextLaunch(operation: string, facts: LaunchFacts): LaunchInjection;
   /** The earlier answer to the same request, at most `ms` old. */
   recall(key: string, ms: number): Answer | undefined;
   remember(key: string, answer: Answer): void;
@@ -72,6 +75,26 @@ export const createFaultEngine = ({ clock, log }: FaultEngineOptions): FaultEngi
         seed: plan.seed,
       });
       return injection;
+    },
+
+    nextLaunch: (operation, facts) => {
+      if (!plan) return undisturbed;
+      const seconds = (clock.monotonicMs() - sinceMs) / 1000;
+      const decision = decideLaunch(plan, counts, operation, facts, seconds);
+      counts = decision.counts;
+      const { rules, ...injection } = decision.injection;
+      if (rules.length > 0)
+        log({
+          at: at(),
+          event: 'launch-fault',
+          seconds: Number(seconds.toFixed(3)),
+          operation,
+          ...facts,
+          ...injection,
+          rules,
+          seed: plan.seed,
+        });
+      return decision.injection;
     },
 
     recall: (key, ms) => {
