@@ -1,18 +1,36 @@
-import type { Observation } from './observation.ts';
+import { decideKeda, decideKpa, decideSeed, decideTargetTracking, type Seen } from './comparisons.ts';
+import { type Boot, bootOf, learn, nothingLearned, rateOf } from './learning.ts';
+import type { Observation, ObservedInstance } from './observation.ts';
+import { decideOwn, type Fleet, noOwnMemory, targetWaits } from './own.ts';
+import { minBySchedule, type Schedule } from './schedule.ts';
 import type { PolicyState } from './state.ts';
 import type { Why } from './why.ts';
 
+export const policyNames = [
+  'economy',
+  'balanced',
+  'latency',
+  'seed',
+  'target-tracking',
+  'keda',
+  'kpa',
+  'fixed',
+] as const;
+export type PolicyName = (typeof policyNames)[number];
+
 /** How a policy is tuned. */
 export interface PolicyConfig {
-  readonly policy: 'economy' | 'balanced' | 'latency' | 'seed' | 'target-tracking' | 'keda' | 'kpa' | 'fixed';
+  readonly policy: PolicyName;
   readonly min: number;
   readonly max: number;
-  /** Least workers in the minute of a cron expression and until the next run of another: `{cron: "0 8 * * 1-5", min: 3}`. */
-  readonly schedules: readonly { readonly cron: string; readonly min: number }[];
+  /** Further minimums by time: `{cron: "0 8 * * 1-5", min: 3}` and `{cron: "0 18 * * *", min: 0}`, UTC. */
+  readonly schedules: readonly Schedule[];
   /** Time between two runs. */
   readonly intervalSeconds: number;
-  /** Replaces the dials of economy, balanced and latency. */
+  /** Replaces the target wait of economy (60 s), balanced (30 s) and latency (15 s). */
   readonly targetWaitSeconds?: number;
+  /** The number that a comparison takes: workers of `fixed`, messages a worker of `keda`, seconds of `target-tracking`. */
+  readonly parameter?: number;
   /** Until the first images and boots have been measured. */
   readonly priorRatePerSecond: number;
   readonly priorBootSeconds: number;
@@ -29,7 +47,104 @@ export interface Decision {
   readonly why: Why;
 }
 
-const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
+/** What each policy remembers when it has nothing to remember. */
+const noMemory = {
+  seed: { zeroSince: null },
+  targetTracking: { points: [], pointAt: null },
+  keda: { recommended: [], activeAt: null, polledAt: null },
+  kpa: { samples: [], panicAt: null, panicMost: 0, zeroSince: null },
+} as const;
+
+interface Outcome extends Pick<Why, 'arrivingPerSecond' | 'forRate' | 'forBacklog' | 'kept' | 'rule'> {
+  readonly memory: PolicyState['memory'];
+  readonly desired: number;
+}
+
+/** The numbers of policies that only count messages. */
+const countsOnly = { arrivingPerSecond: 0, forRate: 0, forBacklog: 0, kept: 0, rule: 'none' } as const;
+
+const decideComparison = (
+  policy: Exclude<PolicyName, keyof typeof targetWaits>,
+  memory: PolicyState['memory'] | undefined,
+  seen: Seen,
+): Outcome => {
+  switch (policy) {
+    case 'seed': {
+      const { memory: seed, desired } = decideSeed(memory?.of === policy ? memory.seed : noMemory.seed, seen);
+      return { ...countsOnly, desired, memory: { of: policy, seed } };
+    }
+    case 'target-tracking': {
+      const known = memory?.of === policy ? memory.targetTracking : noMemory.targetTracking;
+      const { memory: targetTracking, desired } = decideTargetTracking(
+        { ...known, points: [...known.points] },
+        seen,
+      );
+      return { ...countsOnly, desired, memory: { of: policy, targetTracking } };
+    }
+    case 'keda': {
+      const known = memory?.of === policy ? memory.keda : noMemory.keda;
+      const { memory: keda, desired } = decideKeda({ ...known, recommended: [...known.recommended] }, seen);
+      return { ...countsOnly, desired, memory: { of: policy, keda } };
+    }
+    case 'kpa': {
+      const known = memory?.of === policy ? memory.kpa : noMemory.kpa;
+      const { memory: kpa, desired } = decideKpa({ ...known, samples: [...known.samples] }, seen);
+      return { ...countsOnly, desired, memory: { of: policy, kpa } };
+    }
+    case 'fixed':
+      return { ...countsOnly, desired: seen.parameter ?? seen.max, memory: { of: policy } };
+  }
+};
+
+/** A boot that has lasted three times as long as nearly all others will not end. */
+const isHung = ({ state, launchedAtSeconds }: ObservedInstance, nowSeconds: number, boot: Boot): boolean =>
+  state !== 'ready' && nowSeconds - launchedAtSeconds > 3 * boot.highSeconds;
+
+/** Refused launches are tried again after 30 s, doubling to 5 min (exponential back-off). */
+const backOff = (
+  before: PolicyState['refused'],
+  { launchFailures, nowSeconds }: Observation,
+  isReached: boolean,
+): PolicyState['refused'] => {
+  if (launchFailures > 0)
+    return {
+      runs: before.runs + 1,
+      untilSeconds: nowSeconds + Math.min(300, 30 * 2 ** before.runs),
+    };
+  return isReached ? { runs: 0, untilSeconds: nowSeconds } : before;
+};
+
+const fleetOf = (counted: readonly ObservedInstance[], nowSeconds: number, boot: Boot): Fleet => {
+  const booting = counted.filter(({ state }) => state !== 'ready');
+  return {
+    size: counted.length,
+    ready: counted.length - booting.length,
+    new: counted.filter(({ launchedAtSeconds }) => nowSeconds - launchedAtSeconds < 60).length,
+    // One that is late is expected any moment.
+    readyIn: booting
+      .map(({ launchedAtSeconds }) => Math.max(5, launchedAtSeconds + boot.seconds - nowSeconds))
+      .sort((a, b) => a - b),
+  };
+};
+
+const newestOf = (instances: readonly ObservedInstance[]): ObservedInstance | undefined => {
+  let newest: ObservedInstance | undefined;
+  for (const instance of instances)
+    if (newest === undefined || instance.launchedAtSeconds > newest.launchedAtSeconds) newest = instance;
+  return newest;
+};
+
+/** The number within its limits, and which of them overruled it. */
+const limit = (
+  wanted: number,
+  { min, max }: PolicyConfig,
+  scheduled: number,
+): { readonly to: number; readonly rule: Why['rule'] } => {
+  const least = Math.min(max, Math.max(min, scheduled));
+  if (wanted > max) return { to: max, rule: 'max' };
+  if (wanted >= least) return { to: wanted, rule: 'none' };
+  return { to: least, rule: scheduled > min ? 'schedule' : 'min' };
+};
 
 /**
  * Decides how many workers there should be. Pure: no clock, no randomness, no I/O; the same input gives the same output.
@@ -40,39 +155,76 @@ export const decide = (
   observation: Observation,
   config: PolicyConfig,
 ): Decision => {
-  const { nowSeconds, visible, inFlight, delayed, arrivals, instances } = observation;
-  const counted = instances.filter((instance) => instance.interruptAtSeconds === undefined);
-  const from = counted.length;
-  const ready = counted.filter((instance) => instance.state === 'ready').length;
-  const waiting = visible + inFlight + delayed;
-  const seconds = arrivals.reduce((sum, span) => sum + span.to - span.from, 0);
-  const count = arrivals.reduce((sum, span) => sum + span.count, 0);
-  const fresh = seconds > 0 ? count / seconds : 0;
-  const arrivingPerSecond = state === undefined ? fresh : 0.5 * (state.arrivingPerSecond + fresh);
-  const forRate = Math.ceil(arrivingPerSecond / config.priorRatePerSecond);
-  const forBacklog = Math.ceil(visible / config.priorRatePerSecond / 20);
-  const needed = Math.max(forRate + forBacklog, waiting > 0 ? Math.max(1, from) : 0);
-  const to = clamp(state === undefined ? from : needed, config.min, config.max);
+  const { nowSeconds, visible, inFlight, delayed, instances } = observation;
+  const { policy } = config;
+  const learned = learn(state?.learned ?? nothingLearned, instances);
+  const next = observation.next ?? newestOf(instances);
+  const boot = bootOf(learned, next, config);
+  const workerPerSecond = rateOf(learned, next?.type, config);
+  const hung = instances.filter((instance) => isHung(instance, nowSeconds, boot));
+  const counted = instances.filter(
+    (instance) => instance.interruptAtSeconds === undefined && !hung.includes(instance),
+  );
+  const fleet = fleetOf(counted, nowSeconds, boot);
+  const { size: from, ready } = fleet;
+
+  const isOurs = policy === 'economy' || policy === 'balanced' || policy === 'latency';
+  const seen = { observation, size: from, ready, workerPerSecond, ...config };
+  const outcome = isOurs
+    ? ourOutcome(state, {
+        ...seen,
+        fleet,
+        boot,
+        targetWaitSeconds: config.targetWaitSeconds ?? targetWaits[policy],
+      })
+    : decideComparison(policy, state?.memory, seen);
+
+  const isLost = state === undefined;
+  const scheduled = minBySchedule(config.schedules, nowSeconds, boot.seconds);
+  const limited = limit(isLost ? from : outcome.desired, config, scheduled);
+  const refused = backOff(
+    state?.refused ?? { runs: 0, untilSeconds: nowSeconds },
+    observation,
+    from >= limited.to,
+  );
+  const isRefused = limited.to > from && nowSeconds < refused.untilSeconds;
+  const to = isRefused ? from : limited.to;
+  const rule = isRefused
+    ? 'refused'
+    : limited.rule !== 'none'
+      ? limited.rule
+      : isLost
+        ? 'state-lost'
+        : outcome.rule;
+  const { arrivingPerSecond, forRate, forBacklog, kept } = outcome;
   return {
-    state: { v: 1, atSeconds: nowSeconds, arrivingPerSecond },
+    state: { v: 1, atSeconds: nowSeconds, learned, refused, memory: outcome.memory },
     desired: to,
-    terminate: [],
-    alternative: observation.launchFailures > 1,
+    terminate: hung.map(({ id }) => id),
+    alternative: refused.runs >= 2,
     why: {
-      policy: config.policy,
+      policy,
       from,
       to,
       ready,
       booting: from - ready,
-      waiting,
+      waiting: visible + inFlight + delayed,
       arrivingPerSecond,
-      workerPerSecond: config.priorRatePerSecond,
-      bootSeconds: config.priorBootSeconds,
+      workerPerSecond,
+      bootSeconds: boot.seconds,
       forRate,
       forBacklog,
-      kept: 0,
-      hung: 0,
-      rule: state === undefined ? 'state-lost' : 'none',
+      kept: Math.max(0, kept),
+      hung: hung.length,
+      rule,
     },
   };
+};
+
+const ourOutcome = (state: PolicyState | undefined, situation: Parameters<typeof decideOwn>[1]): Outcome => {
+  const { memory: own, ...rest } = decideOwn(
+    state?.memory.of === 'own' ? state.memory.own : noOwnMemory,
+    situation,
+  );
+  return { ...rest, memory: { of: 'own', own } };
 };
