@@ -8,14 +8,17 @@ import { bytesOf, type Chunks, joined } from './chunks.ts';
 import { carryOut, type Delivery, sendDamaged } from './faults/carry-out.ts';
 import type { FaultEngine } from './faults/engine.ts';
 import { operationOf } from './operation.ts';
+import { type Place, permissionsOf } from './permissions.ts';
 import { parseAuthorization, sha256Hex, type Verifier } from './sigv4.ts';
 import { receiveCountOf } from './sqs/handle.ts';
 
-export interface FrontOptions {
+export interface FrontOptions extends Place {
   /** By the service name in a credential scope. */
   readonly services: Readonly<Record<string, Service>>;
   readonly verifier: Verifier;
   readonly calls: CallCounter;
+  /** Gets a line for each call, with the permissions that it needs. */
+  readonly callLog: ((line: object) => void) | undefined;
   readonly faults: FaultEngine;
   readonly clock: Clock;
   readonly log: (line: object) => void;
@@ -76,7 +79,8 @@ const closeSignal = (response: ServerResponse): AbortSignal => {
 };
 
 /** What every request goes through: size, signature, the service of its credential scope, faults, and the answer's wording. */
-export const createFront = ({ services, verifier, calls, faults, clock, log }: FrontOptions) => {
+export const createFront = (options: FrontOptions) => {
+  const { services, verifier, calls, callLog, faults, clock, log } = options;
   let requests = 0;
 
   const answerTo = async (
@@ -151,6 +155,14 @@ export const createFront = ({ services, verifier, calls, faults, clock, log }: F
         signal,
       };
       calls.count(operation);
+      if (callLog && name !== 'admin')
+        callLog({
+          at: new Date(clock.wallMs()).toISOString(),
+          requestId,
+          operation,
+          needs: permissionsOf(operation, call, options),
+          client: headerOf(headers, 'user-agent') ?? '',
+        });
       const injection =
         faults.isActive() && name !== 'admin'
           ? faults.next(operation, requestId, () => targetOf(path, readWhole()))

@@ -9,7 +9,7 @@ const testStrict = process.env['IMGREC_TEST_STRICT'] === '1';
 
 /**
  * The process that a supervisor starts with `child_process.fork`: `--state DIR [--port N] [--faults FILE|SEED] [--strict-s3-403] [--strand-aborted-poll]
- * [--slow-iam] [--idle-instances] [-- LAUNCHER ARGV...]`.
+ * [--slow-iam] [--idle-instances] [--call-log] [-- LAUNCHER ARGV...]`.
  * It sends `{type:'ready', endpoint}` or `{type:'failed', message, hint}`, and ends on `{type:'stop'}`, on SIGTERM and when
  * its channel closes, so that no death of the supervisor leaves it behind. A second SIGTERM ends it at once.
  */
@@ -24,6 +24,7 @@ const run = async (): Promise<void> => {
       'strand-aborted-poll': { type: 'boolean', default: testStrict },
       'slow-iam': { type: 'boolean', default: false },
       'idle-instances': { type: 'boolean', default: false },
+      'call-log': { type: 'boolean', default: process.env['IMGREC_TEST_CALL_LOG'] === '1' },
     },
     allowPositionals: true,
   });
@@ -41,6 +42,7 @@ const run = async (): Promise<void> => {
     strandAbortedPoll: values['strand-aborted-poll'],
     slowIam: values['slow-iam'],
     idleInstances: values['idle-instances'],
+    callLog: values['call-log'],
     log: (line) => process.stderr.write(`${JSON.stringify(line)}\n`),
   });
 

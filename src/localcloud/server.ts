@@ -50,6 +50,8 @@ export interface LocalCloudOptions {
   readonly strandAbortedPoll?: boolean;
   /** Refuses instances with an instance profile younger than 10 s, as EC2 does before it has heard of it. */
   readonly slowIam?: boolean;
+  /** Writes every call, and the permissions that it needs, into `calls.jsonl` of the state folder. */
+  readonly callLog?: boolean;
   /** Faults from the first request on. */
   readonly faults?: FaultPlan;
   /** Gets one object for each thing that an operator may want to know; silent by default. */
@@ -240,7 +242,18 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
     faults.set(options.faults);
     const calls = createCallCounter();
     const services = { ...cloud.services, admin: createAdmin(faults, calls) };
-    const front = createFront({ services, verifier, calls, faults, clock, log });
+    const callLog = openLog(path.join(stateFolder, 'calls.jsonl'));
+    const front = createFront({
+      services,
+      verifier,
+      calls,
+      callLog: options.callLog ? callLog.write : undefined,
+      faults,
+      clock,
+      log,
+      region,
+      account,
+    });
     const server = createServer(
       {
         // Longer than any client keeps an idle connection, so that it is never the server that closes first.
@@ -283,6 +296,7 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
       });
       cloud.closeFiles();
       faultLog.close();
+      callLog.close();
       unlock();
     };
     return {
