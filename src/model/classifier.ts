@@ -2,6 +2,7 @@
  * One classifier process: decodes and resizes one image after the other, and infers several at once where it has them. Started only by src/model/pool.ts.
  * Native code may block, crash or hang here; that is why it is a process of its own, and why it decides nothing.
  */
+import './late-optimising.ts';
 import { getPriority, setPriority } from 'node:os';
 import { messageOf } from '../errors.ts';
 import { createDecoder, type Decode } from './decode.ts';
