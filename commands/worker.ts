@@ -18,6 +18,7 @@ export const workerSettings = [
   'maxReceives',
   'pollWaitSeconds',
   'graceSeconds',
+  'idleExitSeconds',
 ] as const satisfies SettingKey[];
 
 /** What needs the AWS SDK, which takes 0.2 s to load: not before the classifiers were started, which takes them as long. */
@@ -85,6 +86,7 @@ export const worker: Command = {
         pollWaitSeconds: settings.pollWaitSeconds,
         jobTimeoutSeconds: settings.jobTimeoutSeconds,
         graceSeconds: settings.graceSeconds,
+        idleExitSeconds: settings.idleExitSeconds,
         ...(metadata === undefined ? {} : { metadata }),
         ...(existing === undefined ? {} : { seed: existing }),
         clock: systemClock,

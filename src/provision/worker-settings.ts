@@ -19,6 +19,7 @@ const workerKeys = [
   'maxReceives',
   'pollWaitSeconds',
   'graceSeconds',
+  'idleExitSeconds',
 ] as const satisfies SettingKey[];
 
 /** A worker has a working folder of its own, so these say the whole path. */

@@ -57,3 +57,6 @@ export type FleetReport = z.infer<typeof fleetReport>;
 export const fleetReportPrefix = 'fleet/';
 export const fleetReportKey = (instance: string): string => `${fleetReportPrefix}${instance}.json`;
 export const fleetReportIntervalMs = 20_000;
+
+/** In the ops bucket; written at every run of a scaler, so that its date is the scaler's heartbeat. */
+export const scalerLockKey = 'locks/scale';

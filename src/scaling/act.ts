@@ -58,8 +58,10 @@ const launchAll = async (
       log.warn({ error: messageOf(error) }, 'a launch failed');
       if (!isAnswered(error)) return undefined;
       if (!error.transient) return { kind: 'rejected', token, message: error.message };
+      // Several calls that were under way are one warning.
+      const first = !spared;
       spared = true;
-      return { kind: 'throttled' };
+      return first ? { kind: 'throttled' } : undefined;
     }
   };
 

@@ -56,7 +56,6 @@ const lockContent = z.object({
 });
 export type LockContent = z.infer<typeof lockContent>;
 
-export const lockKey = 'locks/scale';
 export const leaseSeconds = 30;
 /** Monotonic, from the start of the last write that succeeded: ten seconds before anybody else may take the lease. */
 export const actSeconds = 20;

@@ -9,8 +9,9 @@ import type { Clock } from '../clock.ts';
 import { exitCodes, ImgrecError } from '../errors.ts';
 import { workerRequests } from '../fleet/launch.ts';
 import type { Log } from '../log.ts';
+import { scalerLockKey } from '../reports/reports.ts';
 import { openJournal } from './journal.ts';
-import { lockKey, openLease } from './lease.ts';
+import { openLease } from './lease.ts';
 import type { ScaleConfig } from './plan.ts';
 import { createScaler, type Scaler } from './scaler.ts';
 import { createSweeper } from './sweep.ts';
@@ -24,7 +25,7 @@ export interface ScaleChoices extends Omit<ScaleConfig, 'request'> {
 
 /** The lock of a cluster, for whoever only reads it or gives orders. */
 export const openRegister = ({ connection, identity, names }: Cluster): Register =>
-  createRegister(connection, { account: identity.account, bucket: names.opsBucket, key: lockKey });
+  createRegister(connection, { account: identity.account, bucket: names.opsBucket, key: scalerLockKey });
 
 const notProvisioned = (cluster: string): ImgrecError =>
   new ImgrecError(`cluster ${cluster} is not provisioned`, {

@@ -94,7 +94,8 @@ export const plan = (
     (standing === 'ready' || standing === 'booting') && !hung.has(instance.id);
   const working = staying.filter(counts);
   const present = working.length + open.filter(({ instanceId }) => !hung.has(instanceId ?? '')).length;
-  const mayGrow = overruled !== 'paused' && nowMs >= memory.launchAfterMs;
+  const mayLaunch = nowMs >= memory.launchAfterMs;
+  const mayGrow = overruled !== 'paused' && mayLaunch;
   const { started, launches } = grow({
     missing: mayGrow ? desired - present : 0,
     max: config.policy.max,
@@ -122,6 +123,7 @@ export const plan = (
     ({ id }): Leaving => ({ id, sinceMs: nowMs, deadlineMs: nowMs, told: true, fate: 'terminate' }),
   );
 
+  const neverReady = dismissed.filter(({ id }) => memory.booting.includes(id)).map(({ id }) => id);
   const leavers = new Set(leaving.map(({ id }) => id));
   const ready = working.filter(
     ({ instance, standing }) => standing === 'ready' && !leavers.has(instance.id),
@@ -139,7 +141,7 @@ export const plan = (
       ...cooled.map((id): Act => ({ kind: 'terminate', id, why: 'the warm pool is full' })),
       ...departureActs(due),
       ...open
-        .filter((intent) => isDue(intent, nowMs))
+        .filter((intent) => mayLaunch && isDue(intent, nowMs))
         .map((intent): Act => ({ kind: 'launch', intent, fresh: false })),
       ...started.map((id): Act => ({ kind: 'start', id })),
       ...launches.map((intent): Act => ({ kind: 'launch', intent, fresh: true })),
@@ -151,9 +153,9 @@ export const plan = (
       intents: [...open, ...launches],
       leaving: [...remaining, ...atOnce, ...leaving],
       activities,
-      booting: memory.booting.filter((id) => !hung.has(id)),
+      booting: memory.booting.filter((id) => !neverReady.includes(id)),
       rewarmed: [...memory.rewarmed, ...started],
-      failedBoots: memory.failedBoots + hung.size,
+      failedBoots: memory.failedBoots + neverReady.length,
       launchFailures: 0,
       spend,
       standing: {

@@ -9,6 +9,7 @@ import type { Log } from '../log.ts';
 import type { Model } from '../model/model.ts';
 import type { ClassifierPool } from '../model/pool.ts';
 import { backoffMs } from '../retry.ts';
+import { awaitAbandoned } from './abandoned.ts';
 import { createConclusions, type WorkerTotals } from './conclude.ts';
 import { createGate } from './gate.ts';
 import { type JobOptions, runJob } from './job.ts';
@@ -84,10 +85,12 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
 
   const noticed = new AbortController();
   const brokeDown = new AbortController();
-  const signal = AbortSignal.any([options.signal, noticed.signal, brokeDown.signal]);
+  const forgotten = new AbortController();
+  const signal = AbortSignal.any([options.signal, noticed.signal, brokeDown.signal, forgotten.signal]);
   const running = new Set<Promise<void>>();
   let busyMs = 0;
   let oldestWaitMs: number | undefined;
+  let workedAtMs = clock.monotonicMs();
   let emptyReceivesWithBacklog = 0;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -170,6 +173,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
     };
     const job = work(leases.hold(delivery), answered).finally(() => {
       running.delete(job);
+      workedAtMs = clock.monotonicMs();
       answered();
     });
     running.add(job);
@@ -240,8 +244,23 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
     noticed.abort(notice);
   };
 
+  const watchForScaler = async (idleMs: number) => {
+    const isAbandoned = await awaitAbandoned({
+      s3: cluster.s3,
+      bucket: names.opsBucket,
+      idleMs,
+      idleSinceMs: () => (running.size > 0 ? undefined : workedAtMs),
+      clock,
+      log,
+      signal,
+    });
+    if (isAbandoned) log.warn({ idleMs }, 'neither work nor a scaler was seen: ending');
+    forgotten.abort();
+  };
+
   try {
     if (options.metadata !== undefined) void watchForNotice(options.metadata);
+    if (options.idleExitSeconds !== undefined) void watchForScaler(options.idleExitSeconds * 1_000);
     const polling = pollForever();
     reporter.enter('ready');
     await aborted(signal);
