@@ -30,6 +30,8 @@ export interface WorkerOptions {
   readonly pollWaitSeconds: number;
   readonly jobTimeoutSeconds: number;
   readonly graceSeconds: number;
+  /** Without work and without a scaler for this long it ends by itself; never when absent. */
+  readonly idleExitSeconds?: number | undefined;
   /** Speaks the course project's messages instead of this cluster's own, over queues and buckets that exist. */
   readonly seed?: SeedOptions;
   readonly clock: Clock;
