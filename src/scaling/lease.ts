@@ -52,7 +52,7 @@ const lockContent = z.object({
   /** Of this write: tells a conflict with oneself, when the answer to a write was lost. */
   revision: z.string(),
   orders: orders.default({ paused: false }),
-  memory: z.unknown(),
+  memory: z.unknown().optional(),
 });
 export type LockContent = z.infer<typeof lockContent>;
 

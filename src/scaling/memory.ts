@@ -23,7 +23,7 @@ export type ScalerStanding = z.infer<typeof standing>;
 const memory = z.object({
   v: z.literal(1),
   /** The policy's own. */
-  policy: z.unknown(),
+  policy: z.unknown().optional(),
   intents: z.array(launchIntent),
   leaving: z.array(leaving),
   pools: z.record(z.string(), poolTrouble),

@@ -115,7 +115,6 @@ describe('F16: several scalers', () => {
     const random = randomOf(seed);
     const config = configOf(world, { policy: policy(world, { min: 1, max: 6 }) });
     let launches = 0;
-    const decidedAt: number[] = [];
     for (let index = 0; index < count; index++) {
       // Before a call: less than the ten seconds between the last act and the end of a lease. After it: anything.
       const fate: Fate = {
@@ -125,7 +124,6 @@ describe('F16: several scalers', () => {
       };
       keepRunning(startScaler(world, clock, config, fate), clock, everyMs, stop.signal, (run) => {
         launches += freshLaunches(run);
-        if (run.kind === 'decided') decidedAt.push(clock.monotonicMs());
       });
     }
     for (let tick = 0; tick < 200; tick++) {
@@ -139,10 +137,13 @@ describe('F16: several scalers', () => {
     expect(launches - world.machines.size).toBeGreaterThanOrEqual(0);
     expect(launches - world.machines.size).toBeLessThanOrEqual(2);
     expect(world.effects.filter(({ byOwner }) => !byOwner)).toEqual([]);
-    // Whoever was paused was replaced by the end of its lease and a turn.
-    decidedAt.sort((a, b) => a - b);
-    const gaps = decidedAt.slice(1).map((atMs, index) => atMs - (decidedAt[index] ?? 0));
-    expect(Math.max(...gaps)).toBeLessThanOrEqual(60_000 + 30_000 + 2 * everyMs);
+    // Nobody took a lease that had not run out; S3's dates are whole seconds.
+    const takeovers = world.writes.slice(1).flatMap((write, index) => {
+      const before = world.writes[index];
+      return before !== undefined && before.owner !== write.owner ? [write.atMs - before.atMs] : [];
+    });
+    expect(takeovers.length).toBeGreaterThan(0);
+    expect(Math.min(...takeovers)).toBeGreaterThanOrEqual(29_000);
     stop.abort();
   });
 
@@ -190,24 +191,26 @@ describe('a scaler that is killed', () => {
         if (steps === deathAt) fate.dead = true;
       },
     };
-    const config = configOf(world, { policy: policy(world, { min: 1, max: 8 }) });
+    // The course's rule lets go after a minute: a whole life is seven minutes.
+    const config = configOf(world, { policy: policy(world, { policy: 'seed', min: 1, max: 8 }) });
     world.queue.waiting = 1_500;
     keepRunning(startScaler(world, clock, config, fate), clock, everyMs, stop.signal);
-    for (let tick = 0; tick < 12; tick++) {
+    for (let tick = 0; tick < 30; tick++) {
       await clock.advance(everyMs);
       if (!fate.dead) continue;
       keepRunning(startScaler(world, clock, config, { dead: false }), clock, everyMs, stop.signal);
       break;
     }
-    await clock.advance(2_400_000);
+    await clock.advance(300_000);
     stop.abort();
     return { world, steps };
   };
 
   test('at any step leaves nothing that the next one does not mend', async () => {
     const { steps } = await lifeUntil(Number.POSITIVE_INFINITY);
-    expect(steps).toBeGreaterThan(100);
-    for (let deathAt = 1; deathAt <= Math.min(steps, 240); deathAt += 3) {
+    expect(steps).toBeGreaterThan(300);
+    const stride = 5;
+    for (let deathAt = 1; deathAt <= steps; deathAt += stride) {
       const { world } = await lifeUntil(deathAt);
       const told = `killed at step ${deathAt}`;
       expect(launchedTwice(world), told).toEqual([]);

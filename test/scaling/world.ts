@@ -20,6 +20,8 @@ export interface World {
   readonly journal: Map<string, string>;
   /** Every effect on an instance, and whether whoever caused it held the lease then. */
   readonly effects: Effect[];
+  /** Every write of the lock. */
+  readonly writes: { readonly owner: string; readonly atMs: number }[];
   /** Images waiting, and done. */
   queue: { waiting: number; done: number };
   mostAlive: number;
@@ -108,6 +110,7 @@ export const createWorld = (clock: SimClock): World => {
     calls: new Map(),
     journal: new Map(),
     effects: [],
+    writes: [],
     queue: { waiting: 0, done: 0 },
     mostAlive: 0,
     faults: { listLagMs: 0, bootMs: () => 30_000, rate: 4, drainMs: 3_000, mute: new Set() },
@@ -148,6 +151,7 @@ export const createWorld = (clock: SimClock): World => {
               modifiedMs: clock.wallMs(),
             };
             fate.owner = readLock(lock).owner;
+            world.writes.push({ owner: fate.owner, atMs: clock.monotonicMs() });
             return { kind: 'written' as const, etag: lock.etag, nowMs: cut(clock.wallMs()) };
           }),
         close: () => {},
