@@ -195,6 +195,31 @@ describe('the state folder', () => {
     expect(statSync(path.join(stateFolder, 'cloud.json')).mode & 0o777).toBe(0o600);
   });
 
+  test('one that closes is waited for', async () => {
+    const first = await startLocalCloud({ stateFolder });
+    const closed = first.close();
+    const second = await startLocalCloud({ stateFolder });
+    await closed;
+    expect(second.port).toBe(first.port);
+    await second.close();
+  });
+
+  test('where something else has the port of last time, another is taken and written down', async () => {
+    const { port } = await startLocalCloud({ stateFolder }).then(async (cloud) => {
+      await cloud.close();
+      return cloud;
+    });
+    const other = await startLocalCloud({
+      stateFolder: path.join(path.dirname(stateFolder), 'other'),
+      port,
+    });
+    const cloud = await startLocalCloud({ stateFolder });
+    expect(cloud.port).not.toBe(port);
+    expect(readCloudFile(stateFolder)?.port).toBe(cloud.port);
+    await cloud.close();
+    await other.close();
+  });
+
   test('a port that something else has is named in the error', async () => {
     const other = await startLocalCloud({ stateFolder: path.join(path.dirname(stateFolder), 'other') });
     await expect(startLocalCloud({ stateFolder, port: other.port })).rejects.toThrow(

@@ -1,9 +1,6 @@
-import { randomInt } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import path from 'node:path';
 import { type Clock, systemClock } from '../clock.ts';
-import { ImgrecError } from '../errors.ts';
 import { createAdmin } from './admin.ts';
 import { createCallCounter } from './calls.ts';
 import { createInstances } from './ec2/instances.ts';
@@ -15,6 +12,8 @@ import type { FaultPlan } from './faults.ts';
 import { createFront } from './front.ts';
 import { createIam } from './iam.ts';
 import { type Journal, openJournal } from './journal.ts';
+import { listenLocally } from './listen.ts';
+import { lockStateFolder } from './lock.ts';
 import { createBuckets } from './s3/buckets.ts';
 import { createS3 } from './s3.ts';
 import { createShelves } from './shelf.ts';
@@ -23,13 +22,7 @@ import { createMoveTasks } from './sqs/move-tasks.ts';
 import { createQueues } from './sqs/queues.ts';
 import { createSqs } from './sqs.ts';
 import { createSsm } from './ssm.ts';
-import {
-  generateCredentials,
-  lockStateFolder,
-  prepareStateFolder,
-  readCloudFile,
-  writeCloudFile,
-} from './state.ts';
+import { generateCredentials, prepareStateFolder, readCloudFile, writeCloudFile } from './state.ts';
 import { createSts } from './sts.ts';
 
 export interface LocalCloudOptions {
@@ -76,41 +69,6 @@ const slowIamMs = 10_000;
 /** Live at the same time: a client in a loop must not fill this machine with processes. */
 const maxInstances = 64;
 const maxIdleInstances = 2_000;
-
-/** Tells as an ImgrecError when the port is taken. Resolves with the port, which `0` leaves to the system. */
-const listen = (server: Server, port: number): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => {
-      const known: Readonly<Record<string, string>> = { EADDRINUSE: 'is in use', EACCES: 'may not be used' };
-      const why = known[error.code ?? ''];
-      const hint = 'stop what uses it, or choose another with --port';
-      reject(
-        why === undefined
-          ? error
-          : new ImgrecError(`the local cloud's port ${port} ${why}`, { hint, cause: error }),
-      );
-    };
-    server.once('error', fail);
-    server.listen(port, '127.0.0.1', () => {
-      server.removeListener('error', fail);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
-
-/**
- * A port below the range that systems take for outgoing connections (Linux 32768, macOS 49152): a client that keeps
- * connecting to a stopped cloud's port in that range can end up connected to itself and hold the port.
- */
-const listenAnywhere = async (server: Server): Promise<number> => {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    try {
-      return await listen(server, randomInt(20_000, 32_768));
-    } catch (error) {
-      if (!(error instanceof ImgrecError)) throw error;
-    }
-  }
-  return listen(server, 0);
-};
 
 const openServices = (
   options: LocalCloudOptions,
@@ -224,16 +182,16 @@ const openServices = (
 
 /**
  * Starts the embedded AWS on 127.0.0.1. All it knows is in the state folder; a restart finds it again.
- * Throws ImgrecError when another local cloud has the folder or the port is taken.
+ * Throws ImgrecError when another local cloud has the folder or the port that was asked for is taken.
  */
 export const startLocalCloud = async (options: LocalCloudOptions): Promise<LocalCloud> => {
   const { stateFolder, clock = systemClock, log = () => {} } = options;
   prepareStateFolder(stateFolder);
-  const unlock = lockStateFolder(stateFolder);
+  const lock = await lockStateFolder(stateFolder, clock);
   try {
     const last = readCloudFile(stateFolder);
     const { accessKeyId, secretAccessKey } = last ?? generateCredentials();
-    let port = options.port || last?.port || 0;
+    let port = 0;
     const endpoint = (): string => `http://127.0.0.1:${port}`;
     const verifier = createVerifier({ accessKeyId, secretAccessKey, region, wallMs: clock.wallMs });
     const faultLog = openLog(path.join(stateFolder, 'faults.jsonl'));
@@ -267,7 +225,7 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
       (request, response) => void front(request, response),
     );
     try {
-      port = port === 0 ? await listenAnywhere(server) : await listen(server, port);
+      port = await listenLocally(server, { asked: options.port ?? 0, last: last?.port ?? 0 }, clock);
       writeCloudFile(stateFolder, {
         endpoint: endpoint(),
         port,
@@ -286,6 +244,7 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
 
     let closing: Promise<void> | undefined;
     const close = async (): Promise<void> => {
+      lock.sayClosing();
       // Instances first: a draining worker still needs its queue.
       await cloud.close();
       await new Promise<void>((resolve) => {
@@ -297,7 +256,7 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
       cloud.closeFiles();
       faultLog.close();
       callLog.close();
-      unlock();
+      lock.release();
     };
     return {
       endpoint: endpoint(),
@@ -312,7 +271,7 @@ export const startLocalCloud = async (options: LocalCloudOptions): Promise<Local
       },
     };
   } catch (error) {
-    unlock();
+    lock.release();
     throw error;
   }
 };
