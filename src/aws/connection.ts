@@ -75,7 +75,8 @@ export const connect = (
     endpoint,
     credentials: { accessKeyId, secretAccessKey },
     pathStyle: true,
-    mayBeOnEc2: false,
+    // The local cloud's instances have a metadata service each, and are told where; nobody else here has one.
+    mayBeOnEc2: process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] !== undefined,
   };
 };
 

@@ -3,8 +3,9 @@ import path from 'node:path';
 import { type Clock, systemClock } from '../clock.ts';
 import { createAdmin } from './admin.ts';
 import { createCallCounter } from './calls.ts';
-import { createInstances } from './ec2/instances.ts';
+import { createInstances, type Instances } from './ec2/instances.ts';
 import { idleMachines, processMachines } from './ec2/machine.ts';
+import { createMetadata } from './ec2/metadata.ts';
 import { createEc2 } from './ec2.ts';
 import { createFaultEngine, type FaultEngine } from './faults/engine.ts';
 import { openLog } from './faults/log.ts';
@@ -86,22 +87,23 @@ const openServices = (
   const buckets = createBuckets({ clock, journal, folder: path.join(stateFolder, 's3') });
   const moveTasks = createMoveTasks({ queues, clock });
   const shelves = createShelves(journal);
+  const metadata = createMetadata({ get: (id) => instances.get(id), account, clock, log });
   const processes =
     launcher &&
     processMachines({
       launcher,
       logFolder: path.join(stateFolder, 'instances'),
-      environment: () => ({
+      log,
+      environment: (id) => ({
         AWS_ENDPOINT_URL: endpoint(),
         AWS_REGION: region,
         AWS_ACCESS_KEY_ID: credentials.accessKeyId,
         AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-        // There is no metadata service here, and an instance must not look for one on whatever network this machine is in.
-        AWS_EC2_METADATA_DISABLED: 'true',
+        ...metadata.environmentOf(id),
       }),
     });
-  const startMachine = options.idleInstances ? idleMachines : processes;
-  const instances = createInstances({
+  const startMachine = options.idleInstances ? idleMachines : processes && metadata.around(processes);
+  const instances: Instances = createInstances({
     ...(startMachine && { startMachine }),
     shelves,
     clock,

@@ -46,6 +46,7 @@ const program = (file = 'program.mjs'): StartMachine =>
       file === 'program.mjs' ? [process.execPath, path.join(folder, file), 'an argument; $(id)'] : [file],
     logFolder: path.join(folder, 'logs'),
     environment: () => ({ AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }),
+    log: () => {},
   });
 
 beforeEach(() => {

@@ -199,7 +199,7 @@ export const createInstances = (options: InstancesOptions): Instances => {
       },
     });
     live.set(id, { machine, ended, over: over.signal });
-    log({ event: 'instance-started', id, pid: machine.pid });
+    log({ event: 'instance-started', id });
     if (interruption) void interrupt(id, interruption, over.signal);
   };
 

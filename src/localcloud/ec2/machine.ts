@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
+import { messageOf } from '../../errors.ts';
 
 /** What runs behind an instance. */
 export interface Machine {
-  readonly pid: number | undefined;
   /** Asks it to end. */
   stop(): void;
   /** Ends it, and everything it started, now. */
@@ -14,7 +14,7 @@ export interface Machine {
 export interface MachineEvents {
   /** It can do its work. */
   readonly onReady: () => void;
-  /** Nothing of it is left; comes once. `failure` is undefined when it ended well. */
+  /** Nothing of it is left; comes once. `failed`: not of its own will. */
   readonly onEnd: (how: { readonly why: string; readonly failed: boolean }) => void;
 }
 
@@ -27,6 +27,7 @@ export interface ProcessMachineOptions {
   readonly logFolder: string;
   /** Added to this process's environment. */
   readonly environment: (instanceId: string) => Readonly<Record<string, string>>;
+  readonly log: (line: object) => void;
 }
 
 /** Settings of the person's own AWS account must not reach an instance: they would outrank what it is given. */
@@ -71,6 +72,7 @@ export const processMachines = (options: ProcessMachineOptions): StartMachine =>
 
   return (id, userData, { onReady, onEnd }) => {
     const child = begin(id, userData);
+    options.log({ event: 'instance-process', id, pid: child.pid });
     let hasEnded = false;
     const end = (why: string, failed: boolean): void => {
       if (hasEnded) return;
@@ -86,7 +88,6 @@ export const processMachines = (options: ProcessMachineOptions): StartMachine =>
         onReady();
     });
     return {
-      pid: child.pid,
       // Only the program itself: it drains and ends its own children in its own order.
       stop: () => void child.kill('SIGTERM'),
       kill: () => {
@@ -114,7 +115,13 @@ export const startingLater =
         if (!stopped.signal.aborted) events.onReady();
       });
     void until(stopped.signal).then(() => {
-      if (!stopped.signal.aborted) machine = start(id, userData, events);
+      if (stopped.signal.aborted) return;
+      try {
+        machine = start(id, userData, events);
+      } catch (error) {
+        stopped.abort();
+        events.onEnd({ why: messageOf(error), failed: true });
+      }
     });
     const end = (act: (machine: Machine) => void) => () => {
       if (machine) act(machine);
@@ -124,9 +131,6 @@ export const startingLater =
       }
     };
     return {
-      get pid() {
-        return machine?.pid;
-      },
       stop: end((one) => one.stop()),
       kill: end((one) => one.kill()),
     };
@@ -143,5 +147,5 @@ export const idleMachines: StartMachine = (_id, _userData, { onReady, onEnd }) =
   setImmediate(() => {
     if (isOn) onReady();
   });
-  return { pid: undefined, stop: end, kill: end };
+  return { stop: end, kill: end };
 };
