@@ -1,6 +1,7 @@
 import type { SettingKey, Settings } from '../src/config/settings.ts';
 import { usageError } from '../src/errors.ts';
 import { publicImages } from '../src/localcloud/public-images.ts';
+import { choosePolicies } from '../src/scaling/chosen.ts';
 import type { ScaleChoices } from '../src/scaling/open.ts';
 
 /** Settings that decide how a fleet is scaled. */
@@ -35,9 +36,16 @@ export const scaleChoicesOf = (settings: Pick<Settings, (typeof scaleSettings)[n
       '--scale-in stop cannot be had with --spot',
       'spot instances cannot be stopped: leave one out',
     );
+  const [chosen, ...others] = choosePolicies(settings.policy);
+  if (chosen === undefined || others.length > 0)
+    throw usageError(
+      `--policy ${settings.policy} are several`,
+      'a fleet has one; "imgrec scale simulate" compares them',
+    );
   return {
     policy: {
-      policy: settings.policy,
+      policy: chosen.policy,
+      ...(chosen.parameter === undefined ? {} : { parameter: chosen.parameter }),
       min,
       max,
       schedules: settings.schedule,

@@ -16,6 +16,7 @@ import { scaleChoicesOf, scaleSettings } from './scale-choices.ts';
 import { scaleCron } from './scale-cron.ts';
 import { scaleExplain } from './scale-explain.ts';
 import { scalePause, scaleResume, scaleSet } from './scale-orders.ts';
+import { scaleSimulate } from './scale-simulate.ts';
 import { scaleStatus } from './scale-status.ts';
 import { serviceLog, waitFor } from './service.ts';
 
@@ -103,7 +104,7 @@ export const scale: Command = {
       line: 'imgrec scale --local --min-workers 0 --for 2s --every 1s',
     },
   ],
-  subcommands: [scaleCron, scalePause, scaleResume, scaleSet, scaleStatus, scaleExplain],
+  subcommands: [scaleCron, scalePause, scaleResume, scaleSet, scaleStatus, scaleExplain, scaleSimulate],
   run: async (settings, context) => {
     const choices = scaleChoicesOf(settings);
     if (settings.once && settings.forSeconds !== undefined)

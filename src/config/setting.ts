@@ -138,3 +138,18 @@ export const schedules: z.ZodType<readonly { readonly cron: string; readonly min
     { error: scheduleError },
   ),
 );
+
+const spanPattern = /^(.+?)\.\.(.+)$/;
+
+/** Two lengths of time in seconds, the shorter one first; text is such as `60s..2m`, or one time for both. */
+export const secondsSpan = (min: number, max: number): z.ZodType<readonly [number, number]> =>
+  z.preprocess(
+    (value) => {
+      if (typeof value !== 'string') return value;
+      const [, from = value, to = value] = spanPattern.exec(value) ?? [];
+      return [from, to];
+    },
+    z
+      .tuple([seconds(min, max), seconds(min, max)], { error: 'must be a span such as 60s..2m' })
+      .refine(([from, to]) => from <= to, { error: 'must have the shorter time first' }),
+  );

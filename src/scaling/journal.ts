@@ -125,3 +125,17 @@ export const journalKeys = async (s3: Reader, bucket: string, day = ''): Promise
   (await s3.list(bucket, day === '' ? journalPrefix : `${journalPrefix}${day}/`))
     .map(({ key }) => key)
     .sort();
+
+/** Objects of the journal read at a time. */
+const readAtOnce = 16;
+
+/** Everything that the journal holds, oldest first. */
+export const readWholeJournal = async (s3: Reader, bucket: string): Promise<JournalEntry[]> => {
+  const keys = await journalKeys(s3, bucket);
+  const entries: JournalEntry[] = [];
+  for (let first = 0; first < keys.length; first += readAtOnce) {
+    const read = keys.slice(first, first + readAtOnce).map((key) => readObject(s3, bucket, key));
+    entries.push(...(await Promise.all(read)).flat());
+  }
+  return entries;
+};

@@ -175,7 +175,7 @@ export const decide = (
         ...seen,
         fleet,
         boot,
-        targetWaitSeconds: config.targetWaitSeconds ?? targetWaits[policy],
+        targetWaitSeconds: Math.max(1, config.targetWaitSeconds ?? targetWaits[policy]),
       })
     : decideComparison(policy, state?.memory, seen);
 

@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LocalCloud, startLocalCloud } from '../../src/localcloud/server.ts';
+import { packageRoot } from '../../src/package.ts';
 import { type Invoked, invoke, invokeService } from '../fixtures/invoke.ts';
 
 interface Example {
@@ -10,7 +11,7 @@ interface Example {
   readonly argv: readonly string[];
 }
 
-const subcommands = ['cron', 'pause', 'resume', 'set', 'status', 'explain'] as const;
+const subcommands = ['cron', 'pause', 'resume', 'set', 'status', 'explain', 'simulate'] as const;
 
 const examplesOf = async (...words: readonly string[]): Promise<Example[]> => {
   const { stdout } = await invoke([...words, '--help']);
@@ -33,6 +34,7 @@ describe('imgrec scale', { timeout: 60_000 }, () => {
 
   beforeAll(async () => {
     home = await mkdtemp(path.join(tmpdir(), 'imgrec-scale-'));
+    await symlink(path.join(packageRoot, 'assets'), path.join(home, 'assets'));
     // An instance that does nothing and stays.
     const launcher = [process.execPath, '-e', 'process.send({ type: "ready" }); setInterval(() => {}, 1e6)'];
     cloud = await startLocalCloud({ stateFolder: path.join(home, '.imgrec'), launcher, graceSeconds: 1 });

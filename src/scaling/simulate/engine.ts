@@ -35,8 +35,11 @@ export interface Moment {
   readonly second: number;
   readonly arrivals: number;
   readonly visible: number;
-  readonly ready: number;
+  /** Workers that are ready or booting. */
   readonly live: number;
+  /** Requests taken up in this second, and the time from arrival to answer of all of them. */
+  readonly answered: number;
+  readonly waitedSeconds: number;
 }
 
 /** Above this many requests they are simulated as crowds (see `fluidService`). */
@@ -103,6 +106,8 @@ export const simulate = (
       if (decision.terminate.length > 0) fleet.abandon(new Set(decision.terminate), second);
       launchFailures = fleet.reach(decision.desired, second) ? 1 : 0;
     }
+    const answeredBefore = waits.total();
+    const waitedBefore = waits.sum();
     const arrivals = arrivalsOf(second);
     const count = typeof arrivals === 'number' ? arrivals : arrivals.length;
     eyes.arrived(count);
@@ -114,8 +119,9 @@ export const simulate = (
       second,
       arrivals: count,
       visible: service.visible(),
-      ready: fleet.readyCount(),
       live: fleet.workers().length,
+      answered: waits.total() - answeredBefore,
+      waitedSeconds: waits.sum() - waitedBefore,
     });
   }
   fleet.close(end);

@@ -4,6 +4,8 @@ export interface Waits {
   /** Takes one back that was added: its worker was lost. */
   remove(seconds: number): void;
   total(): number;
+  /** Of all times, in seconds. */
+  sum(): number;
   /** Share above 10 s or 60 s, in percent. */
   overPercent(limit: 10 | 60): number;
   /** The smallest time that this share of the requests did not exceed. */
@@ -31,11 +33,13 @@ const middleOf = (bin: number): number =>
 export const createWaits = (): Waits => {
   const bins = new Float64Array(linearBins + logBins);
   let total = 0;
+  let sum = 0;
   const over = { 10: 0, 60: 0 };
   const add = (seconds: number, count = 1) => {
     const bin = binOf(Math.max(0, seconds));
     bins[bin] = (bins[bin] ?? 0) + count;
     total += count;
+    sum += count * seconds;
     if (seconds > 10) over[10] += count;
     if (seconds > 60) over[60] += count;
   };
@@ -43,6 +47,7 @@ export const createWaits = (): Waits => {
     add,
     remove: (seconds) => add(seconds, -1),
     total: () => total,
+    sum: () => sum,
     overPercent: (limit) => (total > 0 ? (100 * over[limit]) / total : 0),
     quantile: (share) => {
       let seen = 0;
