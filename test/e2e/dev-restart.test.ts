@@ -18,13 +18,16 @@ afterAll(async () => {
 });
 
 describe('imgrec dev, as a supervisor', { timeout: 60_000 }, () => {
-  it('leaves no process when it is killed', async () => {
+  it('leaves no process when it is killed, and starts again at once', async () => {
     const home = await newHome(root, 'killed');
     const { run } = await startDev(home, ['--classifiers', '1']);
     const family = run.family();
     expect(family.length).toBeGreaterThanOrEqual(4);
     run.signal('SIGKILL');
+    const again = await startDev(home, ['--classifiers', '1']);
     await allGone(family, 10_000);
+    again.run.interrupt();
+    expect(await again.run.exit()).toEqual({ code: 0, signal: null });
   });
 
   it('starts again whatever is killed, at the same address', async () => {
