@@ -75,7 +75,7 @@ const openJob = async (receiveCount = 1) => {
     lose: () => loss.abort('lost'),
     asked,
     replies,
-    stored: () => s3.get(names.outputBucket, resultKey(id)),
+    stored: () => s3.get(names.outputBucket, resultKey(id), { deniedIsAbsent: true }),
   };
 };
 
