@@ -78,7 +78,7 @@ ended() {
   cat "$log" >&3
 }
 
-exec 3>&2 2>>"$log"
+exec 3>&2 2>"$log"
 trap ended EXIT
 
 step 'asking the metadata service who this is'

@@ -62,4 +62,4 @@ export const unitOf = (part: Part): string => `imgrec@${part}.service`;
  * What a drain document runs on a worker: SIGTERM to its unit, whose end powers the machine off. It does not wait, because the
  * agent that would report the end ends with the machine.
  */
-export const drainCommand = `systemctl stop --no-block ${unitOf('worker')}`;
+export const drainCommand = `systemctl --no-block stop ${unitOf('worker')}`;
