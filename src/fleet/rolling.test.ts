@@ -64,7 +64,7 @@ describe('what a roll-out does next', () => {
       'an old one that boots leaves before one that works',
       [old('a'), old('b', { standing: 'booting' }), fresh('c'), web('w')],
       { launchedWorkers: 1 },
-      { do: 'drain', id: 'b' },
+      { do: 'end', id: 'b' },
     ],
     [
       'an old one whose software ended is ended',

@@ -66,7 +66,12 @@ const workerStep = (workers: readonly RollingMember[], goal: RollingGoal): Rolli
   if (next?.standing === 'failed') return { do: 'end', id: next.id, why: 'its software has ended already' };
   const canReplace = ready + old.length > goal.workers;
   if (next !== undefined && canReplace)
-    return { do: 'drain', id: next.id, why: `${ready} new workers are ready, ${old.length} old are left` };
+    return {
+      // One that boots has nothing to finish, and may never hear that it should.
+      do: next.standing === 'ready' ? 'drain' : 'end',
+      id: next.id,
+      why: `${ready} new workers are ready, ${old.length} old are left`,
+    };
   const isWanted = current.length < goal.workers && goal.launchedWorkers < goal.workers;
   const isTried = ready > 0;
   if (isWanted && workers.length < goal.maxWorkers && booting < (isTried ? batchOf(goal.workers) : 1))
