@@ -3,12 +3,14 @@ import { type Cluster, openCluster } from '../src/aws/cluster.ts';
 import { connect } from '../src/aws/connection.ts';
 import { clusterNames } from '../src/aws/names.ts';
 import { createSsm } from '../src/aws/ssm.ts';
-import { aborted } from '../src/clock.ts';
+import { aborted, systemClock } from '../src/clock.ts';
 import { resolveSettings } from '../src/config/resolve.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { exitCodes, ImgrecError, messageOf, usageError } from '../src/errors.ts';
+import { answersHealthily } from '../src/fleet/health.ts';
 import { reportOwnState } from '../src/fleet/own-report.ts';
 import { assignment, type Part, partsOf } from '../src/fleet/user-data.ts';
+import { assetPath } from '../src/package.ts';
 import type { FleetReport } from '../src/reports/reports.ts';
 import type { Command, CommandContext } from './command.ts';
 
@@ -44,10 +46,32 @@ const clusterSettings = async (settings: Settings, cluster: string, context: Com
   }
 };
 
+/** On a machine that becomes an image: shows that the software works there, and waits until it has been seen. */
+const imageTrial: Command = {
+  name: 'image',
+  summary: 'Try the software of this machine, and wait',
+  settings: [],
+  examples: [
+    { does: 'never started by itself', line: 'imgrec instance' },
+    { does: 'never started by itself', line: 'imgrec instance image' },
+  ],
+  run: async (settings, context) => {
+    const { classify } = await import('./classify.ts');
+    const operands = [assetPath('samples', 'daisy.jpg')];
+    const result = await classify.run(settings, { ...context, operands });
+    if ((result?.exitCode ?? exitCodes.done) !== exitCodes.done)
+      throw new ImgrecError('the software does not work on this machine', { cause: result?.text });
+    context.ready('the software works');
+    await aborted(context.signal);
+    return undefined;
+  },
+};
+
 /** Loaded only where they run: a worker must not wait for the web server's imports. */
 const commandOf: Readonly<Record<Part, () => Promise<Command>>> = {
   worker: async () => (await import('./worker.ts')).worker,
   serve: async () => (await import('./serve.ts')).serve,
+  image: async () => imageTrial,
 };
 
 const partsToRun = (role: keyof typeof partsOf, asked: string | undefined): readonly Part[] => {
@@ -61,7 +85,7 @@ const partsToRun = (role: keyof typeof partsOf, asked: string | undefined): read
 /** Runs the parts side by side; the first that fails ends the others. */
 const runParts = async (
   parts: readonly Part[],
-  resolved: ReturnType<typeof resolveSettings>,
+  resolved: CommandContext['resolved'],
   context: CommandContext,
 ): Promise<void> => {
   const failed = new AbortController();
@@ -125,18 +149,20 @@ export const instance: Command = {
       }
     };
 
+    /** Listening is not answering: who waits for a web instance is told when it does. */
+    const tellWhenHealthy = async (url: string): Promise<void> => {
+      if (await answersHealthily(url, systemClock, signal))
+        await tell('ready', { port: Number(new URL(url).port) });
+    };
+
     try {
-      if (role === 'image') {
-        context.ready('installed');
-        await tell('ready', {});
-        await aborted(signal);
-        return undefined;
-      }
-      const resolved = await clusterSettings(settings, name, context);
+      // An image is of no cluster's settings.
+      const resolved = role === 'image' ? context.resolved : await clusterSettings(settings, name, context);
       const ready: CommandContext['ready'] = (text, details = {}) => {
         context.ready(text, details);
         const { url } = details;
-        if (typeof url === 'string') void tell('ready', { port: Number(new URL(url).port) });
+        if (typeof url === 'string') void tellWhenHealthy(url);
+        else if (role === 'image') void tell('ready', {});
       };
       await runParts(parts, resolved, { ...context, ready });
       return undefined;

@@ -115,13 +115,6 @@ elif [ ! -e "$home/.complete" ]; then
   rm "$home.tgz"
 fi
 ln -sfn "$home" "$base/current"
-if [ "$role" = image ]; then
-  step 'trying the software'
-  "$home/node/bin/node" "$home/dist/bin/imgrec.js" classify "$home/assets/samples/daisy.jpg" >&2
-  report ready installed
-  cat "$log" >&3
-  exit 0
-fi
 
 step 'installing the units'
 id imgrec >/dev/null 2>&1 || useradd --system --user-group --no-create-home --home-dir / --shell /sbin/nologin imgrec
@@ -145,12 +138,19 @@ fi
 case "$role" in
   worker) parts=(worker) ;;
   web) parts=(serve) ;;
+  image) parts=(image) ;;
 esac
 
 if [ -d /run/systemd/system ]; then
   step "starting ${parts[*]}"
   systemctl daemon-reload
-  systemctl enable --now "${parts[@]/#/imgrec@}"
+  systemctl start "${parts[@]/#/imgrec@}"
+  if [ "$role" = image ]; then
+    # Nobody may come back for a machine that an image was to be made of.
+    shutdown -P +120
+  else
+    systemctl enable "${parts[@]/#/imgrec@}"
+  fi
 else
   step "starting ${parts[*]} in place of this script, since there is no systemd"
   cat "$log" >&3

@@ -11,6 +11,7 @@ export interface ClusterNames {
   /** What imgrec itself puts into the ops bucket: objects, and prefixes that end in a slash. */
   readonly opsEntries: readonly string[];
   readonly settingsParameter: string;
+  readonly imageParameter: string;
   readonly workerName: string;
   /** SSM document that stops a worker's unit, which is a SIGTERM. */
   readonly drainDocument: string;
@@ -30,6 +31,7 @@ export const clusterNames = (cluster: string, account: string, region: string): 
   opsBucket: `${cluster}-ops-${account}-${region}`,
   opsEntries: ['install.json', 'artifacts/', 'fleet/', 'journal/', 'locks/', 'web/'],
   settingsParameter: `/imgrec/${cluster}/settings`,
+  imageParameter: `/imgrec/${cluster}/image`,
   workerName: `${cluster}-worker`,
   drainDocument: `${cluster}-drain`,
 });
@@ -39,4 +41,6 @@ export const tagKeys = {
   install: 'imgrec:install',
   role: 'imgrec:role',
   slot: 'imgrec:slot',
+  /** Of an image: digest of the software in it. */
+  artifact: 'imgrec:artifact',
 } as const;

@@ -78,6 +78,8 @@ describe.skipIf(why !== undefined)(
       const text = await s3.get(names.opsBucket, fleetReportKey(instanceId), { deniedIsAbsent: true });
       return text === undefined ? undefined : fleetReport.parse(JSON.parse(text.toString()));
     };
+    const programOf = ({ process: { pid = 0 } }: Machine) =>
+      descendantsOf(pid).find(({ line }) => line.includes('imgrec.js instance'));
     const put = (key: string, body: string) =>
       test.cluster.s3.put(test.cluster.names.opsBucket, key, body, 'application/gzip');
 
@@ -124,7 +126,7 @@ describe.skipIf(why !== undefined)(
       expect([response.status, await response.text()]).toEqual([200, 'daisy']);
 
       const family = descendantsOf(booted.process.pid ?? 0);
-      const parent = family.find(({ line }) => line.includes('imgrec.js instance'));
+      const parent = programOf(booted);
       const status = readFileSync(`/proc/${parent?.pid}/status`, 'utf8');
       expect(status).not.toMatch(/^Uid:\s+0\b/m);
       expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
@@ -159,11 +161,12 @@ describe.skipIf(why !== undefined)(
       expect((await report())?.reason).toMatch(/^failed while looking for the software of this image/);
     });
 
-    it('tries the software of an image, and starts nothing', async () => {
-      const { ended, output } = await boot({ role: 'image', artifact: artifact.sha256 }, [baked]);
-      expect(await ended, output()).toBe(0);
-      expect(await report()).toMatchObject({ state: 'ready', reason: 'installed' });
-      expect(output()).toContain('trying the software');
+    it('tries the software of an image before it says that it is ready, and waits', async () => {
+      const booted = await boot({ role: 'image', artifact: artifact.sha256 }, [baked]);
+      await ready(booted);
+      expect(booted.output()).toContain('the software works');
+      process.kill(programOf(booted)?.pid ?? 0, 'SIGTERM');
+      expect(await booted.ended).toBe(0);
     });
 
     it.each(['that artifact', 'no artifact'])(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fillIn, readCommandContent, readUnitStop } from './command-content.ts';
+import { fillIn, isUnitLook, readCommandContent, readUnitStop } from './command-content.ts';
 
 const document = (runCommand: unknown, parameters?: object) =>
   readCommandContent(
@@ -51,4 +51,14 @@ test.each([
   '{"schemaVersion":"9","mainSteps":[{"action":"a","name":"b"}]}',
 ])('what is no document of type Command is refused: %s', (text) => {
   expect(() => readCommandContent(text)).toThrow('not valid');
+});
+
+test.each([
+  [['systemctl is-active imgrec@image.service'], true],
+  [['set -eu', '# look', 'systemctl is-active a'], true],
+  [['systemctl is-active a && reboot'], false],
+  [['systemctl is-active a', 'systemctl stop a'], false],
+  [[], false],
+])('%j asks whether a unit runs: %j', (lines, looks) => {
+  expect(isUnitLook(lines)).toBe(looks);
 });

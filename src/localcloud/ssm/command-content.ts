@@ -105,18 +105,25 @@ export const fillIn = (
   return document.steps.map((step) => ({ ...step, lines: step.lines.flatMap(filled) }));
 };
 
-/**
- * What a step asks for, if it is the one thing that the local cloud can do: stop the unit that an instance's program is.
- * Blank lines, comments and the shell's options do not count.
- */
-export const readUnitStop = (
-  lines: readonly string[],
-): { readonly unit: string; readonly waits: boolean } | undefined => {
-  const told = lines
+/** Blank lines, comments and the shell's options do not count. */
+const toldBy = (lines: readonly string[]): readonly string[] =>
+  lines
     .flatMap((line) => line.split('\n'))
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#') && !/^set -[a-z]+( pipefail)?$/.test(line));
+
+/** What a step asks for, if it is that the unit be stopped which an instance's program is. */
+export const readUnitStop = (
+  lines: readonly string[],
+): { readonly unit: string; readonly waits: boolean } | undefined => {
+  const told = toldBy(lines);
   const [only = ''] = told;
   const [whole, noBlock, unit = ''] = /^systemctl (--no-block )?stop ([A-Za-z0-9@_.:-]+)$/.exec(only) ?? [];
   return told.length === 1 && whole !== undefined ? { unit, waits: noBlock === undefined } : undefined;
+};
+
+/** Whether a step asks whether that unit runs. */
+export const isUnitLook = (lines: readonly string[]): boolean => {
+  const [only = '', ...others] = toldBy(lines);
+  return others.length === 0 && /^systemctl is-active [A-Za-z0-9@_.:-]+$/.test(only);
 };

@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts';
 import { Refusal } from '../answer.ts';
 import { type Input, objects, optionalFlag, optionalInteger, optionalText, texts } from '../input.ts';
 import type { Shelf, Shelves } from '../shelf.ts';
-import { fillIn, readUnitStop } from './command-content.ts';
+import { fillIn, isUnitLook, readUnitStop } from './command-content.ts';
 import type { Documents } from './documents.ts';
 import type { SsmOperations } from './operations.ts';
 
@@ -65,9 +65,16 @@ export const createCommands = (options: {
   /** Steps one after the other; the first that cannot be done ends the command. */
   const carryOut = async (started: Invocation, steps: ReturnType<typeof fillIn>): Promise<void> => {
     for (const { name, action, lines } of steps) {
-      const stop = action === 'aws:runShellScript' ? readUnitStop(lines) : undefined;
+      const isShell = action === 'aws:runShellScript';
+      if (isShell && isUnitLook(lines)) {
+        // An instance runs for as long as its program does.
+        if (targets.online().includes(started.instanceId)) continue;
+        finish(started, { status: 'Failed', step: name, output: 'inactive' });
+        return;
+      }
+      const stop = isShell ? readUnitStop(lines) : undefined;
       if (!stop) {
-        const error = `The local cloud carries out no more than "systemctl stop UNIT"; this was ${action}: ${lines.join('; ')}`;
+        const error = `The local cloud carries out no more than "systemctl stop UNIT" and "systemctl is-active UNIT"; this was ${action}: ${lines.join('; ')}`;
         finish(started, { status: 'Failed', step: name, error });
         return;
       }
