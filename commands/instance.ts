@@ -71,6 +71,7 @@ const imageTrial: Command = {
 const commandOf: Readonly<Record<Part, () => Promise<Command>>> = {
   worker: async () => (await import('./worker.ts')).worker,
   serve: async () => (await import('./serve.ts')).serve,
+  scale: async () => (await import('./scale.ts')).scale,
   image: async () => imageTrial,
 };
 

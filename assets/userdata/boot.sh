@@ -137,7 +137,7 @@ fi
 
 case "$role" in
   worker) parts=(worker) ;;
-  web) parts=(serve) ;;
+  web) parts=(serve scale) ;;
   image) parts=(image) ;;
 esac
 

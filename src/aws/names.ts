@@ -12,6 +12,7 @@ export interface ClusterNames {
   readonly opsEntries: readonly string[];
   readonly settingsParameter: string;
   readonly imageParameter: string;
+  readonly webName: string;
   readonly workerName: string;
   /** SSM document that stops a worker's unit, which is a SIGTERM. */
   readonly drainDocument: string;
@@ -32,6 +33,7 @@ export const clusterNames = (cluster: string, account: string, region: string): 
   opsEntries: ['install.json', 'artifacts/', 'fleet/', 'journal/', 'locks/', 'web/'],
   settingsParameter: `/imgrec/${cluster}/settings`,
   imageParameter: `/imgrec/${cluster}/image`,
+  webName: `${cluster}-web`,
   workerName: `${cluster}-worker`,
   drainDocument: `${cluster}-drain`,
 });

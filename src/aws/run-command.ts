@@ -7,23 +7,34 @@ export type RunCommand = ReturnType<typeof createRunCommand>;
 /** Shell commands on instances, through their SSM agent. All throw CloudError. */
 export const createRunCommand = (connection: Connection) => {
   const client = new SSMClient(clientConfig(connection));
+
+  const send = async (
+    instanceId: string,
+    document: string,
+    parameters: Record<string, string[]> | undefined,
+  ): Promise<string | undefined> => {
+    try {
+      const { Command } = await client.send(
+        new SendCommandCommand({
+          InstanceIds: [instanceId],
+          DocumentName: document,
+          ...(parameters === undefined ? {} : { Parameters: parameters }),
+        }),
+      );
+      return Command?.CommandId;
+    } catch (error) {
+      if (codeOf(error) === 'InvalidInstanceId') return undefined;
+      throw cloudError(`run ${document} on ${instanceId}`, error);
+    }
+  };
+
   return {
-    /** @returns the command's id; undefined while the instance's agent has not registered */
-    send: async (instanceId: string, commands: readonly string[]): Promise<string | undefined> => {
-      try {
-        const { Command } = await client.send(
-          new SendCommandCommand({
-            InstanceIds: [instanceId],
-            DocumentName: 'AWS-RunShellScript',
-            Parameters: { commands: [...commands] },
-          }),
-        );
-        return Command?.CommandId;
-      } catch (error) {
-        if (codeOf(error) === 'InvalidInstanceId') return undefined;
-        throw cloudError(`run a command on ${instanceId}`, error);
-      }
-    },
+    /** Runs a document without parameters. @returns the command's id; undefined where no agent answers (yet) */
+    run: (instanceId: string, document: string) => send(instanceId, document, undefined),
+
+    /** Runs lines of shell. @returns as `run` does */
+    shell: (instanceId: string, commands: readonly string[]) =>
+      send(instanceId, 'AWS-RunShellScript', { commands: [...commands] }),
 
     /** What became of it; a command that was just sent may not be known yet. */
     outcome: async (

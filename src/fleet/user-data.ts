@@ -52,8 +52,8 @@ export const renderUserData = (
 };
 
 /** The parts that an instance of each role runs, each a unit of its own. */
-export const partsOf = { worker: ['worker'], web: ['serve'], image: ['image'] } as const;
-export type Part = 'worker' | 'serve' | 'image';
+export const partsOf = { worker: ['worker'], web: ['serve', 'scale'], image: ['image'] } as const;
+export type Part = 'worker' | 'serve' | 'scale' | 'image';
 
 /** The systemd unit of a part, as `assets/userdata/imgrec@.service` makes it. */
 export const unitOf = (part: Part): string => `imgrec@${part}.service`;

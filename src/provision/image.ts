@@ -80,7 +80,7 @@ const until = async <T>(
  */
 export const bakeImage = async (cloud: BakeCloud, request: BakeRequest): Promise<BakedImage> => {
   const { images, commands, s3, ssm, names, installId } = cloud;
-  const { artifact, clock, say } = request;
+  const { artifact, say } = request;
   const tags = {
     [tagKeys.cluster]: names.cluster,
     [tagKeys.install]: installId,
@@ -107,7 +107,7 @@ export const bakeImage = async (cloud: BakeCloud, request: BakeRequest): Promise
     const command = await until(
       `the SSM agent of ${builder} answers`,
       checkWithinMs,
-      () => commands.send(builder, [`systemctl is-active ${unitOf('image')}`]),
+      () => commands.shell(builder, [`systemctl is-active ${unitOf('image')}`]),
       request,
     );
     const { state, output } = await until(
