@@ -45,7 +45,7 @@ export type Releases = ReturnType<typeof createReleases>;
 export const createReleases = (connection: Connection) => {
   const client = new EC2Client(clientConfig(connection));
   return {
-    /** Those that carry all these tags and have not been terminated. */
+    /** Those that carry all these tags, the dead that EC2 still lists included. */
     instances: async (tags: Tags): Promise<readonly ReleasedInstance[]> =>
       calling('list instances', async () => {
         const found: ReleasedInstance[] = [];
@@ -70,7 +70,7 @@ export const createReleases = (connection: Connection) => {
             }
           token = page.NextToken;
         } while (token !== undefined);
-        return found.filter(({ state }) => state !== 'terminated');
+        return found;
       }),
 
     /** The version that launches get when they name none; undefined where there is no such template. */

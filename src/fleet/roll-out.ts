@@ -6,15 +6,14 @@ import { nextStep, type Role, type RollingGoal, type RollingMember, type Rolling
 /** An instance as EC2 and its own report have it. */
 export interface ObservedMember
   extends Pick<RollingMember, 'id' | 'role' | 'slot' | 'release' | 'hasAddress'> {
-  /** Of EC2. */
-  readonly isEnding: boolean;
+  /** Of EC2, which lists the dead for an hour. */
+  readonly life: 'alive' | 'ending' | 'gone';
   /** Of its software, as it says itself. */
   readonly says: 'nothing' | 'ready' | 'draining' | 'stopped';
 }
 
 /** What a roll-out needs of the cloud. All throw CloudError. */
 export interface RollingFleet {
-  /** Those that live or are ending. */
   observe(): Promise<readonly ObservedMember[]>;
   /** Launches one from the wanted release. @returns its id */
   launch(role: Role, slot: string, release: string): Promise<string>;
@@ -55,11 +54,11 @@ interface Memory {
 }
 
 const standingOf = (
-  { id, isEnding, says }: ObservedMember,
+  { id, life, says }: ObservedMember,
   { toldAtMs, launched }: Memory,
 ): RollingMember['standing'] => {
   if (says === 'stopped' && launched.has(id) && !toldAtMs.has(id)) return 'failed';
-  if (isEnding) return launched.has(id) && !toldAtMs.has(id) ? 'failed' : 'leaving';
+  if (life !== 'alive') return launched.has(id) && !toldAtMs.has(id) ? 'failed' : 'leaving';
   if (toldAtMs.has(id) || says === 'draining') return 'leaving';
   if (says === 'stopped') return 'failed';
   return says === 'ready' ? 'ready' : 'booting';
@@ -73,7 +72,9 @@ const membersOf = (observed: readonly ObservedMember[], memory: Memory, nowMs: n
     if (!firstSeenMs.has(id)) firstSeenMs.set(id, nowMs);
   }
   const secondsSince = (sinceMs: number) => (nowMs - sinceMs) / 1_000;
-  const listed = observed.map((member): RollingMember => {
+  const wasAsked = ({ id }: ObservedMember) => toldAtMs.has(id) || !launched.has(id);
+  const present = observed.filter((member) => member.life !== 'gone' || !wasAsked(member));
+  const listed = present.map((member): RollingMember => {
     const { id, role, slot, release, hasAddress } = member;
     const standing = standingOf(member, memory);
     const sinceMs =

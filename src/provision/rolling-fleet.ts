@@ -26,6 +26,9 @@ const isRole = (role: string | undefined): role is Role => role === 'worker' || 
 /** Of the scaler's warm pool: it works for nobody. */
 const resting = new Set(['stopping', 'stopped']);
 
+const lifeOf = (state: string): ObservedMember['life'] =>
+  state === 'terminated' ? 'gone' : state === 'shutting-down' ? 'ending' : 'alive';
+
 const saidBy = (report: FleetReport | undefined): ObservedMember['says'] =>
   report === undefined || report.state === 'starting' ? 'nothing' : report.state;
 
@@ -71,8 +74,8 @@ export const rollingFleet = (cloud: RollingCloud): RollingFleet => {
         slot,
         release: version,
         hasAddress: addresses.some(({ instanceId }) => instanceId === id),
-        isEnding: state === 'shutting-down',
-        says: saidBy(await reportOf(id)),
+        life: lifeOf(state),
+        says: state === 'terminated' ? 'stopped' : saidBy(await reportOf(id)),
       },
     ];
   };

@@ -51,7 +51,7 @@ export const updateFleet = async (cloud: RollingCloud, options: UpdateOptions): 
     });
   };
   const release: Record<Role, string> = { worker: await wanted('worker'), web: await wanted('web') };
-  const present = (await fleet.observe()).filter(({ isEnding }) => !isEnding);
+  const present = (await fleet.observe()).filter(({ life }) => life === 'alive');
   const versionsOf = (role: Role) => present.filter((each) => each.role === role).map((each) => each.release);
   const before = Object.fromEntries(
     roles.map((role) => [role, releaseBefore(versionsOf(role), release[role])]),
