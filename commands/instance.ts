@@ -3,7 +3,7 @@ import { type Cluster, openCluster } from '../src/aws/cluster.ts';
 import { connect } from '../src/aws/connection.ts';
 import { clusterNames } from '../src/aws/names.ts';
 import { createSsm } from '../src/aws/ssm.ts';
-import { aborted, systemClock } from '../src/clock.ts';
+import { systemClock } from '../src/clock.ts';
 import { resolveSettings } from '../src/config/resolve.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { exitCodes, ImgrecError, messageOf, usageError } from '../src/errors.ts';
@@ -62,7 +62,8 @@ const imageTrial: Command = {
     if ((result?.exitCode ?? exitCodes.done) !== exitCodes.done)
       throw new ImgrecError('the software does not work on this machine', { cause: result?.text });
     context.ready('the software works');
-    await aborted(context.signal);
+    // A signal alone does not keep a process up.
+    while (!context.signal.aborted) await systemClock.sleep(3_600_000, context.signal);
     return undefined;
   },
 };

@@ -38,7 +38,7 @@ export interface BakedImage {
   readonly removed: readonly string[];
 }
 
-const pollMs = 2_000;
+const pollMs = 1_000;
 const installWithinMs = 15 * 60_000;
 const checkWithinMs = 5 * 60_000;
 const stopWithinMs = 10 * 60_000;
@@ -63,9 +63,9 @@ const until = async <T>(
 ): Promise<T> => {
   const deadlineMs = clock.monotonicMs() + withinMs;
   for (;;) {
+    if (signal.aborted) throw new ImgrecError(`interrupted while waiting until ${what}`);
     const found = await look();
     if (found !== undefined) return found;
-    if (signal.aborted) throw new ImgrecError(`interrupted while waiting until ${what}`);
     if (clock.monotonicMs() > deadlineMs)
       throw new ImgrecError(`not within ${withinMs / 60_000} minutes: ${what}`);
     await clock.sleep(pollMs, signal);
@@ -89,6 +89,12 @@ export const bakeImage = async (cloud: BakeCloud, request: BakeRequest): Promise
   };
   const builderTags = { ...tags, Name: `${names.cluster}-image`, [tagKeys.role]: 'builder' };
 
+  const mustLive = async (builder: string): Promise<void> => {
+    const state = await images.stateOf(builder);
+    if (state === 'shutting-down' || state === 'terminated')
+      throw new ImgrecError(`${builder} has ended before an image could be made of it`);
+  };
+
   const installed = async (builder: string): Promise<true | undefined> => {
     const stored = await s3.get(names.opsBucket, fleetReportKey(builder), { deniedIsAbsent: true });
     const report = stored === undefined ? undefined : fleetReport.parse(JSON.parse(stored.toString('utf8')));
@@ -97,9 +103,7 @@ export const bakeImage = async (cloud: BakeCloud, request: BakeRequest): Promise
         `the software does not come up on ${builder}: ${report.reason ?? 'no reason is known'}`,
       );
     if (report?.state === 'ready') return true;
-    const state = await images.stateOf(builder);
-    if (state === 'shutting-down' || state === 'terminated')
-      throw new ImgrecError(`${builder} has ended before it was ready`);
+    await mustLive(builder);
     return undefined;
   };
 
@@ -107,7 +111,10 @@ export const bakeImage = async (cloud: BakeCloud, request: BakeRequest): Promise
     const command = await until(
       `the SSM agent of ${builder} answers`,
       checkWithinMs,
-      () => commands.shell(builder, [`systemctl is-active ${unitOf('image')}`]),
+      async () => {
+        await mustLive(builder);
+        return commands.shell(builder, [`systemctl is-active ${unitOf('image')}`]);
+      },
       request,
     );
     const { state, output } = await until(
