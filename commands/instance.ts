@@ -118,8 +118,8 @@ export const instance: Command = {
       line: `IMGREC_USER_DATA='{"v":1,"role":"worker","cluster":"imgrec"}' imgrec instance --local`,
     },
     {
-      does: 'of a web instance, one of its two units',
-      line: `IMGREC_USER_DATA='{"v":1,"role":"web","cluster":"imgrec"}' imgrec instance --local serve`,
+      does: 'the same as its unit does, which names the part (of a web instance: serve or scale)',
+      line: `IMGREC_USER_DATA='{"v":1,"role":"worker","cluster":"imgrec"}' imgrec instance --local worker`,
     },
   ],
   run: async (settings, context) => {

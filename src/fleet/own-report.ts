@@ -1,5 +1,5 @@
 import type { Cluster } from '../aws/cluster.ts';
-import { type FleetReport, fleetReportKey } from '../reports/reports.ts';
+import { type FleetReport, fleetReport, fleetReportKey } from '../reports/reports.ts';
 
 /**
  * What an instance that is no worker, or never became one, says of itself in `fleet/<instance>.json`.
@@ -23,3 +23,18 @@ export const reportOwnState = (
   };
   return s3.put(names.opsBucket, fleetReportKey(instance), JSON.stringify(report), 'application/json');
 };
+
+/** What an instance said of itself last; undefined when it has said nothing that can be read. Throws CloudError. */
+export const readOwnReport = async (
+  { s3, names }: Pick<Cluster, 's3' | 'names'>,
+  instance: string,
+): Promise<FleetReport | undefined> => {
+  const stored = await s3.get(names.opsBucket, fleetReportKey(instance), { deniedIsAbsent: true });
+  return stored === undefined ? undefined : fleetReport.safeParse(JSON.parse(stored.toString('utf8'))).data;
+};
+
+/** Throws CloudError. */
+export const removeOwnReport = (
+  { s3, names }: Pick<Cluster, 's3' | 'names'>,
+  instance: string,
+): Promise<void> => s3.remove(names.opsBucket, fleetReportKey(instance));

@@ -6,8 +6,8 @@ import type { S3 } from '../aws/s3.ts';
 import type { Ssm } from '../aws/ssm.ts';
 import type { Clock } from '../clock.ts';
 import { ImgrecError, messageOf } from '../errors.ts';
+import { readOwnReport, removeOwnReport } from '../fleet/own-report.ts';
 import { readBootScript, renderUserData, unitOf } from '../fleet/user-data.ts';
-import { fleetReport, fleetReportKey } from '../reports/reports.ts';
 
 /** What an image is made with. */
 export interface BakeCloud {
@@ -79,7 +79,7 @@ const until = async <T>(
  * @throws ImgrecError when the software does not come up on the builder, or something takes too long; CloudError
  */
 export const bakeImage = async (cloud: BakeCloud, request: BakeRequest): Promise<BakedImage> => {
-  const { images, commands, s3, ssm, names, installId } = cloud;
+  const { images, commands, ssm, names, installId } = cloud;
   const { artifact, say } = request;
   const tags = {
     [tagKeys.cluster]: names.cluster,
@@ -96,8 +96,7 @@ export const bakeImage = async (cloud: BakeCloud, request: BakeRequest): Promise
   };
 
   const installed = async (builder: string): Promise<true | undefined> => {
-    const stored = await s3.get(names.opsBucket, fleetReportKey(builder), { deniedIsAbsent: true });
-    const report = stored === undefined ? undefined : fleetReport.parse(JSON.parse(stored.toString('utf8')));
+    const report = await readOwnReport(cloud, builder);
     if (report?.state === 'stopped')
       throw new ImgrecError(
         `the software does not come up on ${builder}: ${report.reason ?? 'no reason is known'}`,
@@ -183,7 +182,7 @@ export const bakeImage = async (cloud: BakeCloud, request: BakeRequest): Promise
     await images.terminate(builder).catch((error: unknown) => {
       say(`${builder} could not be ended, and goes on costing money: ${messageOf(error)}`);
     });
-    await s3.remove(names.opsBucket, fleetReportKey(builder)).catch(() => undefined);
+    await removeOwnReport(cloud, builder).catch(() => undefined);
   }
   await images.tag(image.snapshotIds, tags);
   await ssm.put(names.imageParameter, image.id);

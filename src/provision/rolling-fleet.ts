@@ -4,9 +4,9 @@ import type { ReleasedAddress, ReleasedInstance, Releases } from '../aws/release
 import type { RunCommand } from '../aws/run-command.ts';
 import type { S3 } from '../aws/s3.ts';
 import { ImgrecError } from '../errors.ts';
+import { readOwnReport } from '../fleet/own-report.ts';
 import type { ObservedMember, RollingFleet } from '../fleet/roll-out.ts';
 import type { Role } from '../fleet/rolling.ts';
-import { type FleetReport, fleetReport, fleetReportKey } from '../reports/reports.ts';
 
 /** What an update reads and changes. */
 export interface RollingCloud {
@@ -29,7 +29,7 @@ const resting = new Set(['stopping', 'stopped']);
 const lifeOf = (state: string): ObservedMember['life'] =>
   state === 'terminated' ? 'gone' : state === 'shutting-down' ? 'ending' : 'alive';
 
-const saidBy = (report: FleetReport | undefined): ObservedMember['says'] =>
+const saidBy = (report: Awaited<ReturnType<typeof readOwnReport>>): ObservedMember['says'] =>
   report === undefined || report.state === 'starting' ? 'nothing' : report.state;
 
 const tagsOfAll = ({ names, installId }: Pick<RollingCloud, 'names' | 'installId'>) => ({
@@ -47,17 +47,10 @@ export const endOutdatedRest = async (cloud: RollingCloud, release: string): Pro
 
 /** One cluster's instances for a roll-out. All throw CloudError. */
 export const rollingFleet = (cloud: RollingCloud): RollingFleet => {
-  const { releases, commands, s3, names } = cloud;
+  const { releases, commands, names } = cloud;
   const ours = tagsOfAll(cloud);
   /** Where each of a role and slot was seen last: one that takes its place goes into the same subnet. */
   const subnets = new Map<string, string | undefined>();
-
-  const reportOf = async (id: string): Promise<FleetReport | undefined> => {
-    const stored = await s3.get(names.opsBucket, fleetReportKey(id), { deniedIsAbsent: true });
-    const report =
-      stored === undefined ? undefined : fleetReport.safeParse(JSON.parse(stored.toString('utf8')));
-    return report?.data;
-  };
 
   const observe = async (
     { id, state, tags, version, subnetId }: ReleasedInstance,
@@ -75,7 +68,7 @@ export const rollingFleet = (cloud: RollingCloud): RollingFleet => {
         release: version,
         hasAddress: addresses.some(({ instanceId }) => instanceId === id),
         life: lifeOf(state),
-        says: state === 'terminated' ? 'stopped' : saidBy(await reportOf(id)),
+        says: state === 'terminated' ? 'stopped' : saidBy(await readOwnReport(cloud, id)),
       },
     ];
   };
