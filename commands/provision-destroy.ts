@@ -10,7 +10,7 @@ export const destroyCommand: Command = {
   summary: 'Delete what "imgrec provision" made, and nothing else',
   description:
     "Show what would be deleted, ask, and do it. Only what carries this cluster's tags and the id of this installation is deleted; buckets with data in them need --delete-data.",
-  settings: ['deleteData', 'yes'],
+  settings: ['deleteData', 'graceSeconds', 'yes'],
   examples: [
     { does: 'on the local cloud', line: 'imgrec provision destroy --local --yes' },
     {
@@ -37,6 +37,7 @@ export const destroyCommand: Command = {
       }
       const done = await destroy(provisioner, plan, {
         deleteData: settings.deleteData,
+        graceSeconds: settings.graceSeconds,
         onDone: (step, seconds) => output.info(renderDone(step, seconds)),
       });
       const outcome = done.length === 0 ? 'nothing to delete' : `${done.length} deleted`;

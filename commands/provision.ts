@@ -1,11 +1,13 @@
 import { connect } from '../src/aws/connection.ts';
 import { changesOf } from '../src/provision/plan.ts';
-import { openProvisioner } from '../src/provision/provision.ts';
-import { renderDone, renderPlan } from '../src/provision/render.ts';
+import { carryOut, openProvisioner } from '../src/provision/provision.ts';
+import { renderCost, renderDone, renderPlan } from '../src/provision/render.ts';
+import { wishOf } from '../src/provision/wish.ts';
 import type { Command } from './command.ts';
-import { choicesOf, confirm, resourceSettings } from './provision-choices.ts';
+import { confirm, costOf, orderOf, resourceSettings } from './provision-choices.ts';
 import { destroyCommand } from './provision-destroy.ts';
 import { planCommand } from './provision-plan.ts';
+import { policyCommand } from './provision-policy.ts';
 
 export const provision: Command = {
   name: 'provision',
@@ -16,11 +18,11 @@ export const provision: Command = {
   examples: [
     {
       does: 'on the local cloud that "imgrec dev --only cloud" runs',
-      line: 'imgrec provision --local --yes',
+      line: 'imgrec provision --local --web-instances 0 --yes',
     },
     { does: 'on AWS, under another name', line: 'imgrec provision --cluster demo --region eu-central-1' },
   ],
-  subcommands: [planCommand, destroyCommand],
+  subcommands: [planCommand, destroyCommand, policyCommand],
   run: async (settings, context) => {
     const { output, workingFolder, signal } = context;
     const provisioner = await openProvisioner(connect(settings, workingFolder), {
@@ -28,13 +30,19 @@ export const provision: Command = {
       say: output.info,
     });
     try {
-      const plan = await provisioner.plan(choicesOf(settings, context), settings);
+      const wish = await wishOf(provisioner.clouds, orderOf(settings, context));
+      const cost = costOf(settings, wish, workingFolder);
+      const plan = await provisioner.plan(wish, settings);
       const changes = changesOf(plan);
       if (changes.length > 0) {
         output.info(renderPlan(changes));
+        if (cost !== undefined) output.info(renderCost(cost));
         await confirm(`Make these ${changes.length} changes?`, settings, context);
       }
-      const report = await provisioner.apply(plan, (step, seconds) => output.info(renderDone(step, seconds)));
+      const report = await carryOut(provisioner, wish, plan, {
+        adopt: settings.adopt,
+        onDone: (step, seconds) => output.info(renderDone(step, seconds)),
+      });
       const { resources, cluster, account, region } = report;
       const outcome = changes.length === 0 ? 'nothing to change' : `${changes.length} changed`;
       return {

@@ -25,6 +25,16 @@ const contractPeers = {
 /** What judges the boot script and its units. Their tests skip where they are not on the PATH. */
 const programs = ['shellcheck', 'systemd-analyze'];
 
+/** Where the tests find what is installed in a folder of its own: the variable, and the place in that folder. */
+const tools = {
+  debian: ['IMGREC_TEST_DEBIAN', 'root'],
+  // What judges templates and policies, and a Python with boto3 that looks at what imgrec made.
+  'cfn-lint': ['IMGREC_TEST_CFN_LINT'],
+  'cdk-nag': ['IMGREC_TEST_CDK_NAG'],
+  'iam-simulate': ['IMGREC_TEST_IAM_SIMULATE'],
+  moto: ['IMGREC_TEST_BOTO3', 'bin', 'python'],
+};
+
 const say = (text) => process.stderr.write(`ci: ${text}\n`);
 
 const started = [];
@@ -59,11 +69,12 @@ const startPeers = async () => {
 /** Installs what is called and not started, and returns where the tests find what is not on the PATH. */
 const installTools = async () => {
   const environment = {};
-  for (const name of [...programs, 'debian']) {
+  for (const name of [...programs, ...Object.keys(tools)]) {
     if (interruptedBy) break;
     try {
       const folder = await installPeer(name, { signal: interrupted.signal });
-      if (name === 'debian') environment.IMGREC_TEST_DEBIAN = join(folder, 'root');
+      const [variable, ...place] = tools[name] ?? [];
+      if (variable !== undefined) environment[variable] = join(folder, ...place);
     } catch (error) {
       if (interruptedBy || process.env.IMGREC_CI_ALLOW_MISSING_PEERS !== '1') throw error;
       say(`going on without ${name}: ${error.message}`);

@@ -22,6 +22,9 @@ const pricesFile = z.object({
 
 export type Prices = z.infer<typeof pricesFile>;
 
+/** AWS reckons a month as 730 hours: https://calculator.aws */
+export const hoursPerMonth = 730;
+
 /**
  * The built-in prices, or those of a file of the same form, whose instance types are added to the built-in ones.
  * @throws ImgrecError (exit 64) when the file cannot be read or is not of that form

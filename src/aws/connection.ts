@@ -25,6 +25,8 @@ export interface Connection {
   readonly pathStyle: boolean;
   /** Whether this process may be on an EC2 instance, and may look for its metadata service. */
   readonly mayBeOnEc2: boolean;
+  /** Instances run the program that launched their cloud: they need no software from the ops bucket. */
+  readonly instancesHaveProgram?: boolean;
 }
 
 const readLocalCloud = (stateFolder: string): z.infer<typeof localCloudFile> => {
@@ -77,6 +79,7 @@ export const connect = (
     pathStyle: true,
     // The local cloud's instances have a metadata service each, and are told where; nobody else here has one.
     mayBeOnEc2: process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] !== undefined,
+    instancesHaveProgram: true,
   };
 };
 

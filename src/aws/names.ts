@@ -11,6 +11,7 @@ export interface ClusterNames {
   /** What imgrec itself puts into the ops bucket: objects, and prefixes that end in a slash. */
   readonly opsEntries: readonly string[];
   readonly settingsParameter: string;
+  /** Holds the id of an image that has the software in it, when one was made. */
   readonly imageParameter: string;
   readonly webName: string;
   readonly workerName: string;
@@ -45,4 +46,6 @@ export const tagKeys = {
   slot: 'imgrec:slot',
   /** Of an image: digest of the software in it. */
   artifact: 'imgrec:artifact',
+  /** Of the web tier's security group: who was chosen to be let in, so that a later run need not be told again. */
+  allowFrom: 'imgrec:allow-from',
 } as const;

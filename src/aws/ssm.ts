@@ -1,22 +1,27 @@
 import {
   AddTagsToResourceCommand,
+  CreateDocumentCommand,
+  DeleteDocumentCommand,
   DeleteParameterCommand,
+  GetCommandInvocationCommand,
+  GetDocumentCommand,
   GetParameterCommand,
   ListTagsForResourceCommand,
   PutParameterCommand,
   SendCommandCommand,
   SSMClient,
+  UpdateDocumentCommand,
+  UpdateDocumentDefaultVersionCommand,
 } from '@aws-sdk/client-ssm';
 import { type Connection, clientConfig } from './connection.ts';
 import { calling, cloudError, codeOf } from './errors.ts';
+import { type Tags, tagList, tagsOf } from './tags.ts';
 
-type Tags = Readonly<Record<string, string>>;
-
-const tagList = (tags: Tags) => Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+type Tagged = 'Parameter' | 'Document';
 
 export type Ssm = ReturnType<typeof createSsm>;
 
-/** SSM parameters in our words. All throw CloudError. */
+/** SSM parameters and documents in our words. All throw CloudError. */
 export const createSsm = (connection: Connection) => {
   const client = new SSMClient(clientConfig(connection));
   return {
@@ -46,15 +51,15 @@ export const createSsm = (connection: Connection) => {
       );
     },
 
-    tags: async (kind: 'Parameter', name: string): Promise<Tags> =>
+    tags: async (kind: Tagged, name: string): Promise<Tags> =>
       calling(`read tags of ${name}`, async () => {
-        const { TagList = [] } = await client.send(
+        const { TagList } = await client.send(
           new ListTagsForResourceCommand({ ResourceType: kind, ResourceId: name }),
         );
-        return Object.fromEntries(TagList.map(({ Key = '', Value = '' }) => [Key, Value]));
+        return tagsOf(TagList);
       }),
 
-    tag: async (kind: 'Parameter', name: string, tags: Tags): Promise<void> => {
+    tag: async (kind: Tagged, name: string, tags: Tags): Promise<void> => {
       await calling(`tag ${name}`, () =>
         client.send(
           new AddTagsToResourceCommand({ ResourceType: kind, ResourceId: name, Tags: tagList(tags) }),
@@ -69,15 +74,90 @@ export const createSsm = (connection: Connection) => {
         if (codeOf(error) !== 'ParameterNotFound') throw cloudError(`delete parameter ${name}`, error);
       }
     },
-    /** Runs a document without parameters on one instance. Resolves when SSM has taken it, not when it has been done. */
-    run: async (document: string, instanceId: string, signal?: AbortSignal): Promise<void> => {
-      await calling(`run ${document} on ${instanceId}`, () =>
+
+    /** The content of a document's default version, parsed; undefined when there is no such document. */
+    document: async (name: string): Promise<unknown> => {
+      try {
+        const { Content } = await client.send(new GetDocumentCommand({ Name: name, DocumentFormat: 'JSON' }));
+        return Content === undefined ? undefined : (JSON.parse(Content) as unknown);
+      } catch (error) {
+        if (codeOf(error) === 'InvalidDocument') return undefined;
+        throw cloudError(`read document ${name}`, error);
+      }
+    },
+
+    createDocument: async (name: string, content: unknown, tags: Tags): Promise<void> => {
+      await calling(`create document ${name}`, () =>
         client.send(
-          new SendCommandCommand({ DocumentName: document, InstanceIds: [instanceId] }),
-          signal === undefined ? {} : { abortSignal: signal },
+          new CreateDocumentCommand({
+            Name: name,
+            Content: JSON.stringify(content),
+            DocumentType: 'Command',
+            DocumentFormat: 'JSON',
+            TargetType: '/AWS::EC2::Instance',
+            Tags: tagList(tags),
+          }),
         ),
       );
     },
+
+    /** Makes a version of a document the one that is run; one with this content may have been made by a run that was cut short. */
+    updateDocument: async (name: string, content: unknown): Promise<void> => {
+      const make = async (): Promise<string> => {
+        try {
+          const { DocumentDescription } = await client.send(
+            new UpdateDocumentCommand({
+              Name: name,
+              Content: JSON.stringify(content),
+              DocumentVersion: '$LATEST',
+              DocumentFormat: 'JSON',
+            }),
+          );
+          return DocumentDescription?.DocumentVersion ?? '$LATEST';
+        } catch (error) {
+          if (codeOf(error) !== 'DuplicateDocumentContent') throw error;
+          const { DocumentVersion } = await client.send(
+            new GetDocumentCommand({ Name: name, DocumentVersion: '$LATEST' }),
+          );
+          return DocumentVersion ?? '$LATEST';
+        }
+      };
+      await calling(`update document ${name}`, async () =>
+        client.send(new UpdateDocumentDefaultVersionCommand({ Name: name, DocumentVersion: await make() })),
+      );
+    },
+
+    /**
+     * Runs a document without parameters on one instance. Resolves when SSM has taken it, not when it has been done.
+     * @returns the command's id
+     */
+    run: async (document: string, instanceId: string, signal?: AbortSignal): Promise<string> =>
+      calling(`run ${document} on ${instanceId}`, async () => {
+        const { Command } = await client.send(
+          new SendCommandCommand({ DocumentName: document, InstanceIds: [instanceId] }),
+          signal === undefined ? {} : { abortSignal: signal },
+        );
+        return Command?.CommandId ?? '';
+      }),
+
+    /** What became of a command on one instance. */
+    commandStatus: async (commandId: string, instanceId: string): Promise<'under way' | 'done' | 'failed'> =>
+      calling(`look at command ${commandId}`, async () => {
+        const { Status = 'Pending' } = await client.send(
+          new GetCommandInvocationCommand({ CommandId: commandId, InstanceId: instanceId }),
+        );
+        if (Status === 'Success') return 'done';
+        return ['Pending', 'InProgress', 'Delayed'].includes(Status) ? 'under way' : 'failed';
+      }),
+
+    removeDocument: async (name: string): Promise<void> => {
+      try {
+        await client.send(new DeleteDocumentCommand({ Name: name }));
+      } catch (error) {
+        if (codeOf(error) !== 'InvalidDocument') throw cloudError(`delete document ${name}`, error);
+      }
+    },
+
     close: () => client.destroy(),
   };
 };

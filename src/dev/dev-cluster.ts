@@ -5,6 +5,7 @@ import { connect } from '../aws/connection.ts';
 import { aborted, type Clock } from '../clock.ts';
 import { ImgrecError, messageOf } from '../errors.ts';
 import { compiledModule } from '../package.ts';
+import { machinesWith } from '../provision/machines.ts';
 import { provision } from '../provision/provision.ts';
 import type { ScaleChoices } from '../scaling/open.ts';
 import { firstWorker, sayLost } from './first-worker.ts';
@@ -53,6 +54,9 @@ const scalerTold = z.object({
   acts: z.array(z.string()).default([]),
   lost: z.array(z.object({ id: z.string(), wasReady: z.boolean() })).default([]),
 });
+
+/** The web tier is a part of its own here, so there is no instance for it. */
+const localMachines = machinesWith({ webInstances: 0, allowFrom: '127.0.0.1/32' });
 
 const bin = compiledModule('bin/imgrec.ts');
 
@@ -143,6 +147,8 @@ export const startDevCluster = async (options: DevOptions): Promise<DevCluster> 
       retentionSeconds: options.retentionSeconds,
       visibilitySeconds: options.visibilitySeconds,
       workerSettings: { ...quickDrain, ...options.workerSettings },
+      graceSeconds: options.graceSeconds,
+      machines: localMachines,
     });
     if (signal.aborted) throw new ImgrecError('interrupted');
     const { port, args } = options.serve;

@@ -1,4 +1,6 @@
 import type { Connection } from '../aws/connection.ts';
+import { createIam, type Iam } from '../aws/iam.ts';
+import { type Ec2Setup, openEc2Setup } from '../aws/machines.ts';
 import { type ClusterNames, clusterNames } from '../aws/names.ts';
 import type { Place } from '../aws/queue-attributes.ts';
 import { createS3, type S3 } from '../aws/s3.ts';
@@ -9,12 +11,15 @@ import { identify } from '../aws/sts.ts';
 
 /** One cluster's place, and a client for each service that has something of it. */
 export interface Clouds {
+  readonly connection: Connection;
   readonly names: ClusterNames;
   readonly place: Place;
   readonly sqs: Sqs;
   readonly s3: S3;
   readonly buckets: S3Buckets;
   readonly ssm: Ssm;
+  readonly iam: Iam;
+  readonly ec2: Ec2Setup;
   close(): void;
 }
 
@@ -26,15 +31,20 @@ export const openClouds = async (connection: Connection): Promise<Clouds> => {
   const s3 = createS3(connection, account);
   const buckets = createS3Buckets(connection, account, region);
   const ssm = createSsm(connection);
+  const iam = createIam(connection);
+  const ec2 = openEc2Setup(connection);
   return {
+    connection,
     names: clusterNames(connection.cluster, account, region),
     place: { account, region, partition: identity.arn.split(':')[1] ?? 'aws' },
     sqs,
     s3,
     buckets,
     ssm,
+    iam,
+    ec2,
     close: () => {
-      for (const client of [sqs, s3, buckets, ssm]) client.close();
+      for (const client of [sqs, s3, buckets, ssm, iam, ec2]) client.close();
     },
   };
 };

@@ -1,13 +1,13 @@
-import { tagKeys } from '../aws/names.ts';
+import { type ClusterNames, tagKeys } from '../aws/names.ts';
 import { ImgrecError } from '../errors.ts';
 import type { Clouds } from './clouds.ts';
 import type { Step } from './diff.ts';
-import type { Circumstances } from './keepers/keeper.ts';
+import { drain } from './drain.ts';
 import { findAll, type Keepers } from './keepers/keepers.ts';
 import { findInstall } from './plan.ts';
-import { type Found, type Key, type Kind, keyOf } from './resources.ts';
+import type { Provisioner } from './provision.ts';
+import { type Found, type Key, type Kind, keyOf, kinds } from './resources.ts';
 import { runSteps } from './run-steps.ts';
-import { type Site, wantedNames } from './wanted.ts';
 
 export interface DestroyPlan {
   readonly installId: string | undefined;
@@ -17,13 +17,23 @@ export interface DestroyPlan {
   readonly holdingData: readonly string[];
 }
 
-/** Kinds in the order in which they go, one after the other; within a kind all at once. */
-const order: readonly Kind[] = ['queue', 'parameter', 'bucket'];
+/** What goes after what; within a rank all at once. Web instances first: they bring work, and launch workers. */
+const order: readonly ((found: Found) => boolean)[] = [
+  ({ kind, tags }) => kind === 'instance' && tags[tagKeys.role] === 'web',
+  ({ kind }) => kind === 'instance',
+  ({ kind }) => kind === 'address' || kind === 'launch-template',
+  ({ kind }) => kind === 'security-group' || kind === 'profile',
+  ({ kind }) => kind === 'role' || kind === 'document',
+  ({ kind }) => kind === 'queue' || kind === 'parameter',
+  ({ kind }) => kind === 'bucket',
+];
 
 /** Deletions in an order that can be carried on by another run: what says whose all this is goes last. Pure. */
 export const deletions = (found: readonly Found[], opsBucket: string): readonly Step[] => {
-  const rank = ({ kind, name }: Found): number =>
-    kind === 'bucket' && name === opsBucket ? order.length : order.indexOf(kind);
+  const rank = (each: Found): number =>
+    each.kind === 'bucket' && each.name === opsBucket
+      ? order.length
+      : order.findIndex((belongs) => belongs(each));
   const sorted = [...found].sort((a, b) => rank(a) - rank(b));
   return sorted.map((each): Step => {
     const after: readonly Key[] = sorted.filter((other) => rank(other) < rank(each)).map(keyOf);
@@ -40,17 +50,39 @@ export const deletions = (found: readonly Found[], opsBucket: string): readonly 
   });
 };
 
+/**
+ * Everything of a cluster that may exist, whatever was chosen when it was made: what has a fixed name, and what is found by
+ * its tags or prefix, such as instances and the web processes' reply queues.
+ */
+const possible = async (
+  names: ClusterNames,
+  keepers: Keepers,
+): Promise<readonly { readonly kind: Kind; readonly name: string }[]> => {
+  const of = (kind: Kind, ...all: readonly string[]) => all.map((name) => ({ kind, name }));
+  const others = await Promise.all(
+    kinds.map(async (kind) => of(kind, ...((await keepers[kind].others?.(names)) ?? []))),
+  );
+  const ofRoles = ['role', 'profile', 'security-group', 'launch-template'] as const;
+  return [
+    ...of('bucket', names.opsBucket, names.inputBucket, names.outputBucket),
+    ...of('queue', names.requests, names.deadLetters),
+    ...of('parameter', names.settingsParameter, names.imageParameter),
+    ...of('document', names.drainDocument),
+    ...ofRoles.flatMap((kind) => of(kind, names.webName, names.workerName)),
+    ...others.flat(),
+  ];
+};
+
 /** Those that carry this cluster's tags and this installation's: nothing else is ever deleted. Pure. */
 export const oursAmong = (found: readonly Found[], cluster: string, installId: string): readonly Found[] =>
   found.filter(({ tags }) => tags[tagKeys.cluster] === cluster && tags[tagKeys.install] === installId);
 
 /** What a destroy would delete. Changes nothing. Throws CloudError. */
 export const planDestroy = async (clouds: Clouds, keepers: Keepers): Promise<DestroyPlan> => {
-  const { names, place, buckets } = clouds;
+  const { names, buckets } = clouds;
   const { id, isStored } = await findInstall(clouds, keepers);
   if (id === undefined) return { installId: undefined, steps: [], holdingData: [] };
-  const site: Site = { names, place, installId: id };
-  const found = await findAll(keepers, await wantedNames(site, keepers));
+  const found = await findAll(keepers, names.cluster, await possible(names, keepers));
   // A run that was cut short may have left the ops bucket without tags, but with install.json in it.
   const vouched = found.map((each) =>
     isStored && each.name === names.opsBucket && Object.keys(each.tags).length === 0
@@ -76,9 +108,14 @@ export const planDestroy = async (clouds: Clouds, keepers: Keepers): Promise<Des
  * @throws ImgrecError when buckets hold data and `deleteData` is not set, or `signal` aborted; CloudError when a call fails
  */
 export const destroy = async (
-  { keepers, circumstances }: { readonly keepers: Keepers; readonly circumstances: Circumstances },
+  { clouds, keepers, circumstances }: Pick<Provisioner, 'clouds' | 'keepers' | 'circumstances'>,
   plan: DestroyPlan,
-  options: { readonly deleteData: boolean; readonly onDone?: (step: Step, seconds: number) => void },
+  options: {
+    readonly deleteData: boolean;
+    /** What a worker gets to finish what runs. */
+    readonly graceSeconds: number;
+    readonly onDone?: (step: Step, seconds: number) => void;
+  },
 ): Promise<readonly Step[]> => {
   if (plan.holdingData.length > 0 && !options.deleteData)
     throw new ImgrecError(
@@ -89,7 +126,10 @@ export const destroy = async (
   await runSteps(
     plan.steps,
     async ({ kind, found }) => {
-      if (found !== undefined) await keepers[kind].remove(found);
+      if (found === undefined) return;
+      if (kind === 'instance' && found.tags[tagKeys.role] === 'worker')
+        await drain(clouds, found.id, options.graceSeconds, circumstances);
+      await keepers[kind].remove(found);
     },
     {
       ...circumstances,

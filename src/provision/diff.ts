@@ -66,6 +66,9 @@ const canonical = (value: unknown): unknown => {
 const differs = (wanted: unknown, found: unknown): boolean =>
   !isDeepStrictEqual(canonical(wanted), canonical(found));
 
+/** Not every SQS tells it (moto does not), and where one does it can be changed but not removed. */
+const untold = new Set(['RedriveAllowPolicy']);
+
 const lacksTags = (wanted: Attributes, found: Attributes): boolean =>
   Object.entries(wanted).some(([key, value]) => found[key] !== value);
 
@@ -112,7 +115,10 @@ const conflictOf = (found: Found, owner: Owner): Conflict | undefined => {
 
 const compare = (wanted: AnyResource, found: Found, ids: ReadonlyMap<Key, string>, owner: Owner): Step => {
   const aspects: Readonly<Record<string, unknown>> = withReferences(wanted.aspects, (key) => ids.get(key));
-  const changed = Object.keys(aspects).filter((name) => differs(aspects[name], found.aspects[name]));
+  const changed = Object.keys(aspects).filter(
+    (name) =>
+      differs(aspects[name], found.aspects[name]) && !(untold.has(name) && found.aspects[name] === undefined),
+  );
   const retag = lacksTags(wanted.tags, found.tags);
   const words = changed.map((name) => wordsFor(name, aspects[name], found.aspects[name]));
   const untagged = belongingOf(found, owner) === 'ours' ? 'tags are missing' : 'taken over';

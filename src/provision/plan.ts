@@ -7,7 +7,8 @@ import type { Clouds } from './clouds.ts';
 import { type Conflict, diff, type Step } from './diff.ts';
 import { findAll, type Keepers } from './keepers/keepers.ts';
 import type { AnyResource, Found } from './resources.ts';
-import { type Choices, type Site, wantedResources } from './wanted.ts';
+import type { Site } from './site.ts';
+import { type Wish, wantedResources } from './wanted.ts';
 
 export interface Plan {
   readonly site: Site;
@@ -44,7 +45,7 @@ export const findInstall = async (
   clouds: Clouds,
   keepers: Keepers,
 ): Promise<{ isStored: boolean; id: string | undefined }> => {
-  const opsBucket = await keepers.bucket.find(clouds.names.opsBucket);
+  const opsBucket = await keepers.bucket.find(clouds.names.opsBucket, clouds.names);
   return opsBucket === undefined ? { isStored: false, id: undefined } : installOf(clouds, opsBucket);
 };
 
@@ -55,6 +56,12 @@ const withInstall =
     step.kind === 'bucket' && step.name === opsBucket && step.action === 'keep'
       ? { ...step, action: 'update', changes: [installKey], reason: `${installKey} is missing` }
       : step;
+
+/** Of two that provision at once one wins; this is what the other says. */
+export const busy = (cluster: string): ImgrecError =>
+  new ImgrecError(`somebody else is provisioning cluster ${cluster} right now`, {
+    hint: 'wait until that has finished, then look with "imgrec provision plan"',
+  });
 
 const refuse = (conflicts: readonly Conflict[]): never => {
   const [first, ...others] = conflicts.map(({ kind, name, why }) => `${kind} ${name} ${why}`);
@@ -73,14 +80,14 @@ const refuse = (conflicts: readonly Conflict[]): never => {
 export const makePlan = async (
   clouds: Clouds,
   keepers: Keepers,
-  choices: Choices,
+  wish: Wish,
   { adopt }: { readonly adopt: boolean },
 ): Promise<Plan> => {
   const { names, place } = clouds;
   const { isStored, id } = await findInstall(clouds, keepers);
   const site: Site = { names, place, installId: id ?? randomUUID() };
-  const wanted = wantedResources(site, choices);
-  const found = await findAll(keepers, wanted);
+  const wanted = wantedResources(site, wish);
+  const found = await findAll(keepers, names.cluster, wanted);
   // install.json says whose the ops bucket is, also where a run was cut short before its tags.
   const vouched = found.map((each) =>
     isStored && each.kind === 'bucket' && each.name === names.opsBucket ? { ...each, isEmpty: true } : each,
@@ -90,6 +97,9 @@ export const makePlan = async (
     installId: site.installId,
     adopt,
   });
+  // The ops bucket came to be while this looked: if it has an install.json by now, somebody else is at it.
+  if (conflicts.length > 0 && id === undefined && (await findInstall(clouds, keepers)).isStored)
+    throw busy(names.cluster);
   if (conflicts.length > 0) refuse(conflicts);
   return {
     site,

@@ -9,12 +9,20 @@ import { createSqs } from '../aws/sqs.ts';
 import { createSsm } from '../aws/ssm.ts';
 import { identify } from '../aws/sts.ts';
 import { destroy, planDestroy } from './destroy.ts';
+import { machinesWith } from './machines.ts';
 import { openProvisioner, provision } from './provision.ts';
+import { wishOf } from './wish.ts';
 
 const choices = {
   retentionSeconds: 7 * 86_400,
   visibilitySeconds: 30,
   workerSettings: { 'max-receives': 5 },
+  graceSeconds: 30,
+  machines: machinesWith({ webInstances: 0 }),
+};
+
+const never = (): never => {
+  throw new Error('there is a plan for each');
 };
 
 const moto = process.env['IMGREC_TEST_MOTO'];
@@ -35,6 +43,8 @@ const targets: readonly {
         credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
         pathStyle: true,
         mayBeOnEc2: false,
+        // Nothing is to be packed for machines that are none.
+        instancesHaveProgram: true,
       },
       close: async () => {},
     }),
@@ -157,7 +167,16 @@ describe.each(targets)('provision on $name', ({ name, open }) => {
 
       test('of two that provision at once one wins, and the other says so', async () => {
         const other: Connection = { ...connection, cluster: `${connection.cluster}w` };
-        const both = await Promise.allSettled([provision(other, choices), provision(other, choices)]);
+        const provisioners = await Promise.all([openProvisioner(other), openProvisioner(other)]);
+        const plans = await Promise.all(
+          provisioners.map(async (provisioner) =>
+            provisioner.plan(await wishOf(provisioner.clouds, choices), { adopt: false }),
+          ),
+        );
+        const both = await Promise.allSettled(
+          provisioners.map((provisioner, index) => provisioner.apply(plans[index] ?? never())),
+        );
+        for (const provisioner of provisioners) provisioner.close();
         const lost = both.flatMap((each) => (each.status === 'rejected' ? [each.reason as Error] : []));
         expect(lost.map(({ message }) => message)).toEqual([
           `somebody else is provisioning cluster ${other.cluster} right now`,
@@ -235,9 +254,9 @@ describe.each(targets)('provision on $name', ({ name, open }) => {
           const plan = await planDestroy(clouds, keepers);
           expect(plan.steps.at(-1)?.name).toBe(names.opsBucket);
           expect(plan.steps.map(({ name: gone }) => gone)).toContain(names.replies('w1'));
-          await destroy(provisioner, plan, { deleteData: false });
+          await destroy(provisioner, plan, { deleteData: false, graceSeconds: 1 });
           for (const { kind, name: gone } of plan.steps)
-            expect(await keepers[kind].find(gone), gone).toBeUndefined();
+            expect(await keepers[kind].find(gone, names), gone).toBeUndefined();
           expect((await planDestroy(clouds, keepers)).steps).toEqual([]);
           sqs.close();
           done();
@@ -250,11 +269,15 @@ describe.each(targets)('provision on $name', ({ name, open }) => {
           await clouds.buckets.removePolicy(names.inputBucket);
           await s3.put(names.inputBucket, 'images/1', 'photo', 'image/jpeg');
           const plan = await planDestroy(clouds, keepers);
-          await expect(destroy(provisioner, plan, { deleteData: false })).rejects.toMatchObject({
+          await expect(
+            destroy(provisioner, plan, { deleteData: false, graceSeconds: 1 }),
+          ).rejects.toMatchObject({
             message: `a bucket holds data: ${names.inputBucket}`,
           });
           expect((await provision(other, choices)).changes).toMatchObject([{ changes: ['policy'] }]);
-          expect(await destroy(provisioner, plan, { deleteData: true })).toHaveLength(plan.steps.length);
+          expect(await destroy(provisioner, plan, { deleteData: true, graceSeconds: 1 })).toHaveLength(
+            plan.steps.length,
+          );
           s3.close();
           done();
         });
@@ -280,7 +303,10 @@ describe.each(targets)('provision on $name', ({ name, open }) => {
             { 'imgrec:cluster': other.cluster, 'imgrec:install': 'old' },
           );
           await sqs.create(names.replies('w2'), {}, {});
-          await destroy(provisioner, await planDestroy(clouds, keepers), { deleteData: false });
+          await destroy(provisioner, await planDestroy(clouds, keepers), {
+            deleteData: false,
+            graceSeconds: 1,
+          });
           expect((await sqs.list(names.replyPrefix)).toSorted()).toEqual([
             names.replies('w1'),
             names.replies('w2'),

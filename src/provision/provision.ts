@@ -6,10 +6,12 @@ import { type Clouds, openClouds } from './clouds.ts';
 import type { Step } from './diff.ts';
 import type { Circumstances } from './keepers/keeper.ts';
 import { type Keepers, keeperOf, openKeepers } from './keepers/keepers.ts';
-import { changesOf, makePlan, type Plan } from './plan.ts';
+import { busy, changesOf, makePlan, type Plan } from './plan.ts';
 import { type AnyResource, type Found, type Key, keyOf, withReferences } from './resources.ts';
 import { runSteps } from './run-steps.ts';
-import type { Choices } from './wanted.ts';
+import { lacksSoftware, storeSoftware } from './software.ts';
+import type { Wish } from './wanted.ts';
+import { type Order, wishOf } from './wish.ts';
 
 export interface ProvisionReport {
   readonly cluster: string;
@@ -31,10 +33,7 @@ export interface ApplyOptions extends Partial<Circumstances> {
 const claim = async ({ s3, names }: Clouds, installId: string): Promise<void> => {
   await s3.putOnce(names.opsBucket, installKey, encodeInstall(installId), 'application/json');
   // What was there may be this very write, repeated after its answer was lost.
-  if ((await readInstallId(s3, names.opsBucket)) !== installId)
-    throw new ImgrecError(`somebody else is provisioning cluster ${names.cluster} right now`, {
-      hint: 'wait until that has finished, then look with "imgrec provision plan"',
-    });
+  if ((await readInstallId(s3, names.opsBucket)) !== installId) throw busy(names.cluster);
 };
 
 const missing = (resource: AnyResource, id: string): Found => ({
@@ -52,7 +51,10 @@ const createActor = (clouds: Clouds, keepers: Keepers, plan: Plan) => {
 
   const bringAbout = async <R extends AnyResource>(resource: R, step: Step): Promise<void> => {
     const keeper = keeperOf(keepers, resource);
-    const resolved: R = { ...resource, aspects: withReferences(resource.aspects, (key) => ids.get(key)) };
+    const resolved: R = {
+      ...resource,
+      ...withReferences({ aspects: resource.aspects, made: resource.made }, (key) => ids.get(key)),
+    };
     const found = step.found ?? missing(resource, await keeper.create(resolved));
     ids.set(keyOf(resource), found.id);
     if (keyOf(resource) === `bucket/${clouds.names.opsBucket}` && !plan.isInstalled)
@@ -75,7 +77,7 @@ export interface Provisioner {
   readonly keepers: Keepers;
   readonly circumstances: Circumstances;
   /** Throws as makePlan does. */
-  plan(choices: Choices, options: { readonly adopt: boolean }): Promise<Plan>;
+  plan(wish: Wish, options: { readonly adopt: boolean }): Promise<Plan>;
   /**
    * Carries out a plan.
    * @throws ImgrecError when `signal` aborted before the end; CloudError when a call fails
@@ -95,7 +97,7 @@ export const openProvisioner = async (
   return {
     clouds,
     keepers,
-    plan: (choices, options) => makePlan(clouds, keepers, choices, options),
+    plan: (wish, options) => makePlan(clouds, keepers, wish, options),
     circumstances,
     apply: async (plan, onDone = () => {}) => {
       const { names, place } = clouds;
@@ -133,21 +135,44 @@ export const openProvisioner = async (
 };
 
 /**
+ * Carries out a plan. Where machines need software that is not stored yet, what holds it is made first, then the software is
+ * packed and stored, then the rest.
+ * @throws as `apply` does; ImgrecError when the software cannot be packed
+ */
+export const carryOut = async (
+  provisioner: Provisioner,
+  wish: Wish,
+  plan: Plan,
+  options: { readonly adopt: boolean; readonly onDone?: ApplyOptions['onDone'] },
+): Promise<ProvisionReport> => {
+  const { machines, ...storage } = wish;
+  if (machines === undefined || !lacksSoftware(machines.surroundings.software))
+    return provisioner.apply(plan, options.onDone);
+  const first = await provisioner.apply(await provisioner.plan(storage, options), options.onDone);
+  const { choices, surroundings } = machines;
+  const { clouds, circumstances } = provisioner;
+  const software = await storeSoftware(clouds, choices, surroundings.software, circumstances);
+  const whole: Wish = { ...wish, machines: { ...machines, surroundings: { ...surroundings, software } } };
+  const report = await provisioner.apply(await provisioner.plan(whole, options), options.onDone);
+  return { ...report, changes: [...first.changes, ...report.changes] };
+};
+
+/**
  * Makes the resources of a cluster, or changes what differs; a second run changes nothing.
  * Cut short at any point, the next run carries on.
  * @throws ImgrecError when something with one of our names is not ours; CloudError when a call fails
  */
 export const provision = async (
   connection: Connection,
-  choices: Choices,
+  order: Order,
   options: ApplyOptions & { readonly adopt?: boolean } = {},
 ): Promise<ProvisionReport> => {
   const provisioner = await openProvisioner(connection, options);
+  const adopt = options.adopt ?? false;
   try {
-    return await provisioner.apply(
-      await provisioner.plan(choices, { adopt: options.adopt ?? false }),
-      options.onDone,
-    );
+    const wish = await wishOf(provisioner.clouds, order);
+    const plan = await provisioner.plan(wish, { adopt });
+    return await carryOut(provisioner, wish, plan, { ...options, adopt });
   } finally {
     provisioner.close();
   }

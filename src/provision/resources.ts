@@ -1,8 +1,21 @@
+import type { LaunchSettings } from '../aws/launch-templates.ts';
 import type { BucketConfiguration } from '../aws/s3-buckets.ts';
+import type { Rule } from '../aws/security-groups.ts';
 import type { Attributes } from '../aws/sqs-queues.ts';
 
 /** Everything that imgrec makes, in the order in which kinds can be made. */
-export const kinds = ['bucket', 'queue', 'parameter'] as const;
+export const kinds = [
+  'bucket',
+  'queue',
+  'parameter',
+  'document',
+  'role',
+  'profile',
+  'security-group',
+  'launch-template',
+  'instance',
+  'address',
+] as const;
 
 export type Kind = (typeof kinds)[number];
 
@@ -19,6 +32,36 @@ export interface Aspects {
   readonly bucket: Omit<BucketConfiguration, 'tags'>;
   readonly queue: Attributes;
   readonly parameter: { readonly value: string };
+  readonly document: { readonly content: unknown };
+  readonly role: {
+    readonly trust: unknown;
+    readonly policy: unknown;
+    readonly boundary: string | undefined;
+    /** Policies besides that one: none. */
+    readonly otherPolicies: readonly [];
+  };
+  readonly profile: { readonly role: Reference | string };
+  readonly 'security-group': { readonly ingress: readonly Rule[]; readonly egress: readonly Rule[] };
+  readonly 'launch-template': Omit<LaunchSettings, 'profile' | 'securityGroups'> & {
+    readonly profile: Reference | string;
+    readonly securityGroups: readonly (Reference | string)[];
+  };
+  readonly instance: { readonly state: 'running' };
+  readonly address: { readonly instance: Reference | string };
+}
+
+/** What is said once, when it is made, and cannot be changed or is not worth it. */
+export interface Birth {
+  /** Of a role or profile. */
+  readonly path?: string;
+  /** Of a security group. */
+  readonly vpcId?: string;
+  /** Of an instance; EC2 chooses one of the default VPC when absent. */
+  readonly subnetId?: string;
+  /** Of an instance: what it is launched from. */
+  readonly template?: Reference | string;
+  /** Of an instance: the name of its profile, which EC2 may not know of yet. */
+  readonly profile?: string;
 }
 
 /** A resource as it should be. */
@@ -29,6 +72,7 @@ export interface Resource<K extends Kind> {
   readonly aspects: Aspects[K];
   /** What must be there first, besides what the aspects refer to. */
   readonly needs?: readonly Key[];
+  readonly made?: Birth;
 }
 
 export type AnyResource = { readonly [K in Kind]: Resource<K> }[Kind];
@@ -71,5 +115,5 @@ export const withReferences = <T>(value: T, replace: (key: Key) => unknown): T =
 
 /** What must be there before a resource can be made. */
 export const neededBy = (resource: AnyResource): readonly Key[] => [
-  ...new Set([...(resource.needs ?? []), ...referencesIn(resource.aspects)]),
+  ...new Set([...(resource.needs ?? []), ...referencesIn(resource.aspects), ...referencesIn(resource.made)]),
 ];

@@ -1,10 +1,8 @@
-import type { ClusterNames } from '../aws/names.ts';
-import { tagKeys } from '../aws/names.ts';
-import { type Place, queueArn, queueAttributes, tlsOnly } from '../aws/queue-attributes.ts';
+import { queueArn, queueAttributes, tlsOnly } from '../aws/queue-attributes.ts';
 import type { BucketConfiguration } from '../aws/s3-buckets.ts';
-import type { Attributes } from '../aws/sqs-queues.ts';
-import type { Keepers } from './keepers/keepers.ts';
-import { type AnyResource, type Key, type Kind, keyOf, kinds, type Resource } from './resources.ts';
+import { type MachineChoices, type Role, type Surroundings, wantedMachines } from './machines.ts';
+import { type AnyResource, type Key, keyOf, type Resource } from './resources.ts';
+import { type Site, tagsOf } from './site.ts';
 
 export interface Choices {
   readonly retentionSeconds: number;
@@ -13,24 +11,10 @@ export interface Choices {
   readonly workerSettings: Readonly<Record<string, unknown>>;
 }
 
-/** A cluster, where it is, and whose. */
-export interface Site {
-  readonly names: ClusterNames;
-  readonly place: Place;
-  /** Content of install.json: marks what this installation made. */
-  readonly installId: string;
-}
-
 const day = 86_400;
 
 /** After this many deliveries SQS itself gives up on a request; the worker does so earlier, with a reason. */
 const redriveBackstop = 10;
-
-const tagsOf = ({ names, installId }: Site, role: string): Attributes => ({
-  [tagKeys.cluster]: names.cluster,
-  [tagKeys.install]: installId,
-  [tagKeys.role]: role,
-});
 
 const bucket = (
   site: Site,
@@ -70,7 +54,14 @@ const storage = (site: Site, choices: Choices): readonly AnyResource[] => {
     {
       kind: 'queue',
       name: names.deadLetters,
-      aspects: { ...queueAttributes(place, names.deadLetters, retentionSeconds), VisibilityTimeout },
+      aspects: {
+        ...queueAttributes(place, names.deadLetters, retentionSeconds),
+        VisibilityTimeout,
+        RedriveAllowPolicy: JSON.stringify({
+          redrivePermission: 'byQueue',
+          sourceQueueArns: [queueArn(place, names.requests)],
+        }),
+      },
       tags: tagsOf(site, 'dead-letters'),
     },
     {
@@ -96,30 +87,33 @@ const storage = (site: Site, choices: Choices): readonly AnyResource[] => {
   ];
 };
 
+/** What `imgrec provision` was told, with what had to be looked up for it. */
+export interface Wish extends Choices {
+  /** Absent: only what a cluster needs whose machines are somebody else's. */
+  readonly machines?: {
+    readonly choices: MachineChoices;
+    readonly surroundings: Surroundings;
+    /** Of an instance that fetches this software, or none. */
+    readonly userData: (role: Role, artifact: string | undefined) => string;
+    /** What stops a worker. */
+    readonly drainCommand: string;
+  };
+}
+
 /**
  * Everything that `imgrec provision` makes, in an order in which it can be made. The ops bucket comes first: install.json in
  * it decides whose all the others are. Pure.
  */
-export const wantedResources = (site: Site, choices: Choices): readonly AnyResource[] => {
+export const wantedResources = (site: Site, wish: Wish): readonly AnyResource[] => {
   const first: Key = `bucket/${site.names.opsBucket}`;
-  return storage(site, choices).map((resource) =>
+  const { machines } = wish;
+  const all = [
+    ...storage(site, wish),
+    ...(machines === undefined
+      ? []
+      : wantedMachines(site, machines.choices, machines.surroundings, machines)),
+  ];
+  return all.map((resource) =>
     keyOf(resource) === first ? resource : { ...resource, needs: [first, ...(resource.needs ?? [])] },
   );
-};
-
-/**
- * Everything of a cluster that may exist, whatever was chosen when it was made: what has a fixed name, and what is found by
- * its prefix, such as the web processes' reply queues.
- */
-export const wantedNames = async (
-  site: Site,
-  keepers: Keepers,
-): Promise<readonly { readonly kind: Kind; readonly name: string }[]> => {
-  const fixed = wantedResources(site, { retentionSeconds: day, visibilitySeconds: 30, workerSettings: {} });
-  const others = await Promise.all(
-    kinds.map(async (kind) =>
-      ((await keepers[kind].others?.(site.names)) ?? []).map((name) => ({ kind, name })),
-    ),
-  );
-  return [...new Map([...fixed, ...others.flat()].map((each) => [keyOf(each), each])).values()];
 };

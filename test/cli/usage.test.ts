@@ -120,7 +120,7 @@ describe('imgrec', () => {
     const stateFolder = path.join(folder, 'stopped');
     const cloud = await startLocalCloud({ stateFolder });
     await cloud.close();
-    const argv = ['provision', '--yes', '--local', '--state', stateFolder];
+    const argv = ['provision', '--yes', '--web-instances', '0', '--local', '--state', stateFolder];
     const { exitCode, stdout, stderr } = await invoke(argv, { workingFolder: folder });
     expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
     expect(stderr).toMatch(/^error: .*ECONNREFUSED.*\nhint: is the cloud running and reachable\?.*\n$/);

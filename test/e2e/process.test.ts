@@ -64,7 +64,10 @@ describe('an imgrec process', { timeout: 60_000 }, () => {
       return run;
     };
     const cloud = await start('dev', '--only', 'cloud');
-    const provision = startImgrec(['provision', '--yes', '--local', '--state', 'gone'], { cwd: home });
+    const provision = startImgrec(
+      ['provision', '--yes', '--web-instances', '0', '--local', '--state', 'gone'],
+      { cwd: home },
+    );
     expect(await provision.exit()).toMatchObject({ code: 0 });
     const serve = await start('serve', '--local', '--port', '0');
     const worker = await start('worker', '--local', '--classifiers', '1');

@@ -71,7 +71,9 @@ describe('a cluster whose processes run separately', { timeout: 60_000 }, () => 
     home = await mkdtemp(path.join(tmpdir(), 'imgrec-separate-'));
     photos = await writePhotos(home, 60);
     cloud = (await start('dev', '--only', 'cloud')).run;
-    const provisioned = await runImgrec(['provision', '--yes', '--local'], { cwd: home });
+    const provisioned = await runImgrec(['provision', '--yes', '--web-instances', '0', '--local'], {
+      cwd: home,
+    });
     expect(provisioned).toMatchObject({ exitCode: 0 });
     const [web] = await Promise.all([
       start('serve', '--local', '--port', '0', '--wait', '20'),

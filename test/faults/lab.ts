@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Cluster, openCluster } from '../../src/aws/cluster.ts';
 import { connect } from '../../src/aws/connection.ts';
 import { sha256Hex, signedHeaders } from '../../src/aws/sigv4.ts';
+import { machinesWith } from '../../src/provision/machines.ts';
 import { provision } from '../../src/provision/provision.ts';
 import { type Part, startPart } from './parts.ts';
 import { moduleOf, type Product } from './product.ts';
@@ -112,7 +113,13 @@ export const openLab = async (options: LabOptions): Promise<Lab> => {
     { cluster: 'imgrec', local: true, state: stateFolder, region: undefined },
     folder,
   );
-  await provision(connection, { retentionSeconds: 7 * 86_400, visibilitySeconds, workerSettings: {} });
+  await provision(connection, {
+    retentionSeconds: 7 * 86_400,
+    visibilitySeconds,
+    workerSettings: {},
+    graceSeconds: 30,
+    machines: machinesWith({ webInstances: 0 }),
+  });
   const cluster = await openCluster(connection);
   const { accessKeyId = '', secretAccessKey = '' } = connection.credentials ?? {};
 

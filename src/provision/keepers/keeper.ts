@@ -11,10 +11,16 @@ export interface Circumstances {
   readonly say: (line: string) => void;
 }
 
+/** Where to look: names of some kinds are unique in less than an account. */
+export interface Within {
+  readonly cluster: string;
+  readonly vpcId?: string | undefined;
+}
+
 /** Finds, makes, changes and removes the resources of one kind. All throw CloudError. */
 export interface Keeper<K extends Kind> {
   /** @returns undefined when there is none of this name */
-  find(name: string): Promise<Found | undefined>;
+  find(name: string, within: Within): Promise<Found | undefined>;
   /** Names of those of a cluster that are not made by a plan but may exist. */
   others?(names: ClusterNames): Promise<readonly string[]>;
   /** Makes it as far as one call can; what is left is found as a difference and set by `update`. @returns its id */

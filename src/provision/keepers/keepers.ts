@@ -1,17 +1,34 @@
 import type { Clouds } from '../clouds.ts';
-import type { Found, Kind, Resource } from '../resources.ts';
+import type { Birth, Found, Kind, Resource } from '../resources.ts';
+import { addressKeeper } from './addresses.ts';
 import { bucketKeeper } from './buckets.ts';
+import { documentKeeper } from './documents.ts';
+import { instanceKeeper } from './instances.ts';
 import type { Circumstances, Keeper } from './keeper.ts';
 import { parameterKeeper } from './parameters.ts';
+import { profileKeeper } from './profiles.ts';
 import { queueKeeper } from './queues.ts';
+import { roleKeeper } from './roles.ts';
+import { securityGroupKeeper } from './security-groups.ts';
+import { templateKeeper } from './templates.ts';
 
 /** One keeper a kind. */
 export type Keepers = { readonly [K in Kind]: Keeper<K> };
 
-export const openKeepers = ({ buckets, sqs, ssm }: Clouds, circumstances: Circumstances): Keepers => ({
+export const openKeepers = (
+  { buckets, sqs, ssm, iam, ec2, names }: Clouds,
+  circumstances: Circumstances,
+): Keepers => ({
   bucket: bucketKeeper(buckets),
   queue: queueKeeper(sqs, circumstances),
   parameter: parameterKeeper(ssm),
+  document: documentKeeper(ssm),
+  role: roleKeeper(iam),
+  profile: profileKeeper(iam),
+  'security-group': securityGroupKeeper(ec2, circumstances),
+  'launch-template': templateKeeper(ec2),
+  instance: instanceKeeper(ec2, iam, names, circumstances),
+  address: addressKeeper(ec2, names),
 });
 
 /** The keeper of a resource: its kind says which, which the compiler cannot follow through a union. */
@@ -21,8 +38,11 @@ export const keeperOf = <K extends Kind>(keepers: Keepers, { kind }: Pick<Resour
 /** Those of these resources that exist. */
 export const findAll = async (
   keepers: Keepers,
-  resources: readonly { readonly kind: Kind; readonly name: string }[],
-): Promise<readonly Found[]> =>
-  (await Promise.all(resources.map(({ kind, name }) => keepers[kind].find(name)))).flatMap(
-    (found) => found ?? [],
+  cluster: string,
+  resources: readonly { readonly kind: Kind; readonly name: string; readonly made?: Birth }[],
+): Promise<readonly Found[]> => {
+  const looked = resources.map(({ kind, name, made }) =>
+    keepers[kind].find(name, { cluster, vpcId: made?.vpcId }),
   );
+  return (await Promise.all(looked)).flatMap((found) => found ?? []);
+};

@@ -1,0 +1,68 @@
+import type { ClusterNames } from '../aws/names.ts';
+import { type Place, queueArn } from '../aws/queue-attributes.ts';
+
+export type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+
+export interface Statement {
+  readonly Sid: string;
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Action: readonly string[];
+  readonly Resource: readonly string[];
+  readonly Condition?: Condition;
+}
+
+export interface Policy {
+  readonly Version: '2012-10-17';
+  readonly Statement: readonly Statement[];
+}
+
+/** What the policies of a cluster are about. */
+export interface PolicySubject {
+  readonly names: ClusterNames;
+  readonly place: Place;
+  /** Of the roles, with a slash at both ends. */
+  readonly rolePath: string;
+  /** Instance types that the scaler may launch; a cap on what a stolen credential can spend. */
+  readonly instanceTypes: readonly string[];
+  /** The boundary that every role must be made with, where there is one. */
+  readonly permissionsBoundary: string | undefined;
+}
+
+export const allow = (
+  Sid: string,
+  Action: readonly string[],
+  Resource: readonly string[],
+  Condition?: Condition,
+): Statement => ({ Sid, Effect: 'Allow', Action, Resource, ...(Condition ? { Condition } : {}) });
+
+export const policy = (...Statement: readonly Statement[]): Policy => ({ Version: '2012-10-17', Statement });
+
+export const objects = (
+  { place }: PolicySubject,
+  bucket: string,
+  ...prefixes: readonly string[]
+): readonly string[] => prefixes.map((prefix) => `arn:${place.partition}:s3:::${bucket}/${prefix}`);
+
+export const bucketArn = ({ place }: PolicySubject, bucket: string): string =>
+  `arn:${place.partition}:s3:::${bucket}`;
+
+export const parameterArn = ({ place }: PolicySubject, name: string): string =>
+  `arn:${place.partition}:ssm:${place.region}:${place.account}:parameter${name}`;
+
+export const ec2Arn = ({ place }: PolicySubject, what: string, account = place.account): string =>
+  `arn:${place.partition}:ec2:${place.region}:${account}:${what}`;
+
+export const roleArn = ({ place, rolePath }: PolicySubject, name: string): string =>
+  `arn:${place.partition}:iam::${place.account}:role${rolePath}${name}`;
+
+export const documentArn = ({ place }: PolicySubject, name: string): string =>
+  `arn:${place.partition}:ssm:${place.region}:${place.account}:document/${name}`;
+
+export const profileArn = ({ place, rolePath }: PolicySubject, name: string): string =>
+  `arn:${place.partition}:iam::${place.account}:instance-profile${rolePath}${name}`;
+
+export const queueArnOf = ({ place }: PolicySubject, name: string): string => queueArn(place, name);
+
+/** EC2 as IAM names it. */
+export const ec2Service = (partition: string): string =>
+  partition === 'aws-cn' ? 'ec2.amazonaws.com.cn' : 'ec2.amazonaws.com';

@@ -1,0 +1,18 @@
+import { type ClusterNames, tagKeys } from '../aws/names.ts';
+import type { Place } from '../aws/queue-attributes.ts';
+import type { Tags } from '../aws/tags.ts';
+
+/** A cluster, where it is, and whose. */
+export interface Site {
+  readonly names: ClusterNames;
+  readonly place: Place;
+  /** Content of install.json: marks what this installation made. */
+  readonly installId: string;
+}
+
+/** What every resource of a cluster carries. */
+export const tagsOf = ({ names, installId }: Site, role: string): Tags => ({
+  [tagKeys.cluster]: names.cluster,
+  [tagKeys.install]: installId,
+  [tagKeys.role]: role,
+});

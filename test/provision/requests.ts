@@ -1,0 +1,79 @@
+import { inputOf, type Sent } from './recorder.ts';
+
+/** What IAM judges: an action on a resource, and what is known of the request. */
+export interface IamRequest {
+  readonly action: string;
+  readonly resource: string;
+  readonly context: Readonly<Record<string, string>>;
+}
+
+const region = 'us-east-1';
+
+/** IAM's names where an API call has another. */
+const s3Actions: Readonly<Record<string, string>> = {
+  HeadObject: 'GetObject',
+  ListObjectsV2: 'ListBucket',
+  HeadBucket: 'ListBucket',
+};
+
+const s3Requests = (call: Sent): readonly IamRequest[] => {
+  const [, bucket = '', ...rest] = decodeURIComponent(call.path).split('/');
+  const key = rest.join('/');
+  const name = call.operation.slice('s3:'.length).split('?')[0] ?? '';
+  const ifNoneMatch = call.headers['if-none-match'];
+  const prefix = new URLSearchParams(call.query).get('prefix');
+  return [
+    {
+      action: `s3:${s3Actions[name] ?? name}`,
+      resource: key === '' ? `arn:aws:s3:::${bucket}` : `arn:aws:s3:::${bucket}/${key}`,
+      context: {
+        ...(ifNoneMatch === undefined ? {} : { 's3:if-none-match': String(ifNoneMatch) }),
+        ...(prefix === null ? {} : { 's3:prefix': prefix }),
+      },
+    },
+  ];
+};
+
+const sqsRequests = (call: Sent, account: string): readonly IamRequest[] => {
+  const input = inputOf(call);
+  const url = String(input['QueueUrl'] ?? '');
+  const queue = url === '' ? String(input['QueueName'] ?? '*') : (url.split('/').pop() ?? '');
+  const resource = call.operation === 'sqs:ListQueues' ? '*' : `arn:aws:sqs:${region}:${account}:${queue}`;
+  const action = call.operation.replace(/Batch$/, '');
+  const tagging = input['tags'] === undefined ? [] : [{ action: 'sqs:TagQueue', resource, context: {} }];
+  return [{ action, resource, context: {} }, ...tagging];
+};
+
+const ssmRequests = (call: Sent, account: string): readonly IamRequest[] => {
+  const input = inputOf(call);
+  const arn = `arn:aws:ssm:${region}:${account}:`;
+  switch (call.operation) {
+    case 'ssm:SendCommand':
+      return [
+        { action: call.operation, resource: `${arn}document/${String(input['DocumentName'])}`, context: {} },
+      ];
+    case 'ssm:GetCommandInvocation':
+      return [{ action: call.operation, resource: '*', context: {} }];
+    default:
+      return [{ action: call.operation, resource: `${arn}parameter${String(input['Name'])}`, context: {} }];
+  }
+};
+
+/** The requests that IAM would judge for a call; none for one that needs no permission. */
+export const requestsOf = (call: Sent, account: string): readonly IamRequest[] => {
+  const [service] = call.operation.split(':');
+  const requests =
+    service === 's3'
+      ? s3Requests(call)
+      : service === 'sqs'
+        ? sqsRequests(call, account)
+        : service === 'ssm'
+          ? ssmRequests(call, account)
+          : service === 'ec2' && /:Describe/.test(call.operation)
+            ? [{ action: call.operation, resource: '*', context: {} }]
+            : [];
+  return requests.map((request) => ({
+    ...request,
+    context: { 'aws:RequestedRegion': region, 'aws:SecureTransport': 'true', ...request.context },
+  }));
+};

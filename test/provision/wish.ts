@@ -1,0 +1,32 @@
+import { clusterNames } from '../../src/aws/names.ts';
+import type { Site } from '../../src/provision/site.ts';
+import type { Wish } from '../../src/provision/wanted.ts';
+import { someMachines } from './machine-choices.ts';
+
+const place = { account: '111122223333', region: 'us-east-1', partition: 'aws' };
+
+/** A cluster that exists nowhere. */
+export const someSite: Site = {
+  names: clusterNames('demo', place.account, place.region),
+  place,
+  installId: 'a4f7b0de-8d0e-4c8e-9b5f-4f2f7c6d1e10',
+};
+
+/** All there is to wish for, without looking anything up. */
+export const someWish: Wish = {
+  retentionSeconds: 7 * 86_400,
+  visibilitySeconds: 30,
+  workerSettings: { 'max-receives': 3 },
+  machines: {
+    choices: someMachines,
+    surroundings: {
+      vpcId: 'vpc-0123456789abcdef0',
+      imageIds: { web: 'ami-0123456789abcdef0', worker: 'ami-0123456789abcdef0' },
+      allowFrom: '203.0.113.7/32',
+      hasPublicAddresses: true,
+      software: { web: 'a'.repeat(64), worker: 'a'.repeat(64) },
+    },
+    userData: (role) => `#!/bin/sh\n# imgrec {"v":1,"role":"${role}"}\n`,
+    drainCommand: 'systemctl stop imgrec@worker.service',
+  },
+};
