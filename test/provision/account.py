@@ -29,8 +29,8 @@ def client(service):
 def documents(ssm, cluster):
     name = f"{cluster}-drain"
     try:
-        listed = ssm.list_documents(Filters=[{"Key": "Owner", "Values": ["Self"]}])["DocumentIdentifiers"]
-        return [document["Name"] for document in listed]
+        pages = ssm.get_paginator("list_documents").paginate(Filters=[{"Key": "Owner", "Values": ["Self"]}])
+        return [document["Name"] for page in pages for document in page["DocumentIdentifiers"]]
     except ClientError as error:
         # The local cloud does not list documents; it has those of the cluster, or it does not.
         if error.response["Error"]["Code"] != "UnknownOperationException":
