@@ -8,7 +8,7 @@ import type { Settings } from '../src/config/settings.ts';
 import { ImgrecError, messageOf, usageError } from '../src/errors.ts';
 import { readPrices } from '../src/prices.ts';
 import { choosePolicies } from '../src/scaling/chosen.ts';
-import { readWholeJournal } from '../src/scaling/journal.ts';
+import { type JournalEntry, readWholeJournal } from '../src/scaling/journal.ts';
 import { type History, recordHistory } from '../src/scaling/simulate/history.ts';
 import { traceOfJournal } from '../src/scaling/simulate/lived.ts';
 import { plotPage, plotSvg } from '../src/scaling/simulate/plot.ts';
@@ -53,16 +53,21 @@ const readTrace = async (operand: string, settings: Settings, workingFolder: str
   return scaleTrace(trace, settings.traceScale * (factor === undefined ? 1 : Number(factor)), settings.seed);
 };
 
-const readJournal = async (settings: Settings, workingFolder: string): Promise<Trace> => {
+/** What the cluster's scalers have journalled, oldest first. Throws CloudError. */
+export const readJournal = async (settings: Settings, workingFolder: string): Promise<JournalEntry[]> => {
   const cluster = await openCluster(connect(settings, workingFolder));
   try {
-    const trace = traceOfJournal('journal', await readWholeJournal(cluster.s3, cluster.names.opsBucket));
-    if (trace === undefined)
-      throw new ImgrecError('the journal knows of no image yet', { hint: '"imgrec scale" writes it' });
-    return scaleTrace(trace, settings.traceScale, settings.seed);
+    return await readWholeJournal(cluster.s3, cluster.names.opsBucket);
   } finally {
     cluster.close();
   }
+};
+
+const journalTrace = async (settings: Settings, workingFolder: string): Promise<Trace> => {
+  const trace = traceOfJournal('journal', await readJournal(settings, workingFolder));
+  if (trace === undefined)
+    throw new ImgrecError('the journal knows of no image yet', { hint: '"imgrec scale" writes it' });
+  return scaleTrace(trace, settings.traceScale, settings.seed);
 };
 
 /** @throws ImgrecError (exit 64) for a trace that cannot be read, or where there is none */
@@ -71,7 +76,7 @@ export const tracesOf = async (
   { operands, workingFolder }: CommandContext,
 ): Promise<readonly Trace[]> => {
   const files = await Promise.all(operands.map((operand) => readTrace(operand, settings, workingFolder)));
-  if (settings.traceFrom === 'journal') return [...files, await readJournal(settings, workingFolder)];
+  if (settings.traceFrom === 'journal') return [...files, await journalTrace(settings, workingFolder)];
   if (files.length === 0)
     throw usageError('no trace is given', 'name CSV files of "t_seconds,requests", or --trace-from journal');
   return files;

@@ -15,6 +15,7 @@ import type { Command, CommandContext, CommandResult } from './command.ts';
 import { scaleChoicesOf, scaleSettings } from './scale-choices.ts';
 import { scaleCron } from './scale-cron.ts';
 import { scaleExplain } from './scale-explain.ts';
+import { scaleForecast } from './scale-forecast.ts';
 import { scalePause, scaleResume, scaleSet } from './scale-orders.ts';
 import { scaleSimulate } from './scale-simulate.ts';
 import { scaleStatus } from './scale-status.ts';
@@ -104,7 +105,16 @@ export const scale: Command = {
       line: 'imgrec scale --local --min-workers 0 --for 2s --every 1s',
     },
   ],
-  subcommands: [scaleCron, scalePause, scaleResume, scaleSet, scaleStatus, scaleExplain, scaleSimulate],
+  subcommands: [
+    scaleCron,
+    scalePause,
+    scaleResume,
+    scaleSet,
+    scaleStatus,
+    scaleExplain,
+    scaleSimulate,
+    scaleForecast,
+  ],
   run: async (settings, context) => {
     const choices = scaleChoicesOf(settings);
     if (settings.once && settings.forSeconds !== undefined)

@@ -18,6 +18,8 @@ const pricesFile = z.object({
   publicIpv4Hour: price,
   perMillion: z.object({ sqsRequest: price, s3Put: price, s3Get: price }),
   s3GibMonth: price,
+  /** A GiB to the internet, within the first 10 TiB of a month. */
+  transferOutGib: price,
 });
 
 export type Prices = z.infer<typeof pricesFile>;

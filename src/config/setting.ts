@@ -153,3 +153,9 @@ export const secondsSpan = (min: number, max: number): z.ZodType<readonly [numbe
       .tuple([seconds(min, max), seconds(min, max)], { error: 'must be a span such as 60s..2m' })
       .refine(([from, to]) => from <= to, { error: 'must have the shorter time first' }),
   );
+
+/** Numbers above 0, between commas. */
+export const positives: z.ZodType<readonly number[]> = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',') : value),
+  z.array(positive, { error: 'must be numbers between commas' }),
+);

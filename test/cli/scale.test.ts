@@ -11,7 +11,7 @@ interface Example {
   readonly argv: readonly string[];
 }
 
-const subcommands = ['cron', 'pause', 'resume', 'set', 'status', 'explain', 'simulate'] as const;
+const subcommands = ['cron', 'pause', 'resume', 'set', 'status', 'explain', 'simulate', 'forecast'] as const;
 
 const examplesOf = async (...words: readonly string[]): Promise<Example[]> => {
   const { stdout } = await invoke([...words, '--help']);

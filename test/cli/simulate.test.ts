@@ -140,3 +140,47 @@ describe.skipIf(!existsSync(steps))('the measured prototype', { timeout: 60_000 
     expect(rows[0]?.over60sPercent).toBeLessThan(3.6);
   });
 });
+
+describe('imgrec scale forecast', { timeout: 60_000 }, () => {
+  const forecast = async (...argv: string[]) => {
+    const { exitCode, stdout, stderr } = await invoke(['scale', 'forecast', ...argv, '--json']);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    return JSON.parse(stdout) as Record<'forecasts' | 'types' | 'capacities', Record<string, unknown>[]>;
+  };
+
+  it('splits the dollars of a million images, against a fleet that is always on', async () => {
+    const { forecasts } = await forecast(day, '--policy', 'balanced,target-tracking');
+    expect(forecasts.map(({ policy }) => policy)).toEqual(['always on (12)', 'balanced', 'target-tracking']);
+    const [always, ours] = forecasts.map(({ compute, total, idlePercent, ...rest }) => {
+      const parts = ['s3Requests', 'sqsRequests', 'storage', 'transfer'].map((part) => Number(rest[part]));
+      expect(parts.reduce((sum, part) => sum + part, Number(compute))).toBeCloseTo(Number(total), 6);
+      return { total: Number(total), idle: Number(idlePercent) };
+    });
+    expect(ours?.total).toBeLessThan(Number(always?.total));
+    expect(ours?.idle).toBeLessThan(Number(always?.idle));
+  });
+
+  it('--type-rates: the cheapest type first; --rate: what it takes', async () => {
+    const { types, capacities } = await forecast(
+      '--type-rates',
+      'c7a.medium=48,t3.small=4',
+      '--rate',
+      '10,1000',
+      '--service-rate',
+      '48',
+    );
+    expect(types.map(({ type }) => type)).toEqual(['c7a.medium', 't3.small']);
+    expect(capacities.map(({ workers }) => workers)).toEqual([1, 21]);
+  });
+
+  it.each([
+    [[], 'nothing to forecast is given'],
+    [['--rate', '10'], '--rate needs --service-rate'],
+    [['--type-rates', 'z9.huge=3'], 'no price is known of z9.huge'],
+    [['--type-rates', 'c7a.medium'], '--type-rates must be pairs such as'],
+  ])('%j: %s', async (argv, message) => {
+    const { exitCode, stdout, stderr } = await invoke(['scale', 'forecast', ...argv]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 64, stdout: '' });
+    expect(stderr).toContain(`error: ${message}`);
+  });
+});

@@ -1,4 +1,5 @@
 import type { Arrivals } from '../observation.ts';
+import { readState } from '../state.ts';
 import type { Trace } from './trace.ts';
 
 const binSeconds = 10;
@@ -6,6 +7,7 @@ const binSeconds = 10;
 /** What a journal's entry has of use here. */
 export interface Lived {
   readonly observation: { readonly arrivals: readonly Arrivals[] };
+  readonly before?: unknown;
 }
 
 /**
@@ -29,4 +31,14 @@ export const traceOfJournal = (name: string, entries: readonly Lived[]): Trace |
       counts[bin] = (counts[bin] ?? 0) + (count * shared) / (to - from);
     }
   return { name, startSeconds: start, binSeconds, counts };
+};
+
+/** Images a second of each instance type, as the policy had last learned them. */
+export const learnedRates = (entries: readonly Lived[]): Record<string, number> => {
+  const state = readState(entries.findLast(({ before }) => readState(before) !== undefined)?.before);
+  return Object.fromEntries(
+    Object.entries(state?.learned.kinds ?? {}).flatMap(([type, { rate }]) =>
+      rate === undefined || type.endsWith('/warm') ? [] : [[type, rate]],
+    ),
+  );
 };

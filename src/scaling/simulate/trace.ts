@@ -119,3 +119,15 @@ export const traceRequests = (trace: Trace): number => {
   for (let index = 0; index < trace.counts.length; index += 1) sum += trace.counts[index] ?? 0;
   return sum;
 };
+
+/** The most requests a second over a minute. */
+export const busiestMinute = ({ counts, binSeconds }: Trace): number => {
+  const bins = Math.max(1, Math.round(60 / binSeconds));
+  let most = 0;
+  let sum = 0;
+  for (let index = 0; index < counts.length; index += 1) {
+    sum += (counts[index] ?? 0) - (counts[index - bins] ?? 0);
+    most = Math.max(most, sum);
+  }
+  return most / (bins * binSeconds);
+};
