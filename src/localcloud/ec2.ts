@@ -51,6 +51,7 @@ export const createEc2 = (options: Ec2Options): Service => {
   const place: InstancePlace = {
     vpcOf: (subnetId) => network.subnets.find(({ id }) => id === subnetId)?.vpcId ?? '',
     groupName: groups.nameOf,
+    hasElasticIp: addresses.isAssociated,
     architectureOf: (instanceType) => findInstanceType(instanceType)?.architecture ?? 'x86_64',
   };
   const taggableInstances: Taggable = {

@@ -32,7 +32,11 @@ const filterable: Filterable<Address> = {
 export const createAddresses = (options: {
   readonly shelves: Shelves;
   readonly instances: Instances;
-}): { readonly operations: Ec2Operations; readonly taggable: Taggable } => {
+}): {
+  readonly operations: Ec2Operations;
+  readonly taggable: Taggable;
+  readonly isAssociated: (instanceId: string) => boolean;
+} => {
   const { instances } = options;
   const addresses: Shelf<Address> = options.shelves.open('ec2.address');
 
@@ -129,6 +133,7 @@ export const createAddresses = (options: {
   };
 
   return {
+    isAssociated: (id) => [...addresses.values()].some(({ instanceId }) => instanceId === id),
     operations: {
       AllocateAddress: allocate,
       AssociateAddress: associate,

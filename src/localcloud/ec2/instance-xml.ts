@@ -21,13 +21,16 @@ export interface InstancePlace {
   readonly vpcOf: (subnetId: string) => string;
   readonly groupName: (groupId: string) => string;
   readonly architectureOf: (instanceType: string) => string;
+  readonly hasElasticIp: (instanceId: string) => boolean;
 }
 
 /** The parts that the terminated no longer have. */
 const presenceXml = (instance: Instance, place: InstancePlace): XmlElement => ({
   privateIpAddress: '127.0.0.1',
   // Every address of this machine is the same one, so a process can be reached at what its instance is told to have.
-  ...(instance.state !== 'stopped' && { ipAddress: '127.0.0.1' }),
+  ...((place.hasElasticIp(instance.id) || (instance.hasPublicAddress && instance.state !== 'stopped')) && {
+    ipAddress: '127.0.0.1',
+  }),
   subnetId: instance.subnetId,
   vpcId: place.vpcOf(instance.subnetId),
   groupSet: {

@@ -84,6 +84,7 @@ const request: LaunchRequest = {
   subnetId: 'subnet-1',
   zone: 'us-east-1a',
   groupIds: [],
+  hasPublicAddress: true,
   profileArn: '',
   market: 'on-demand',
   onShutdown: 'terminate',

@@ -26,6 +26,8 @@ export interface LaunchRequest {
   readonly subnetId: string;
   readonly zone: string;
   readonly groupIds: readonly string[];
+  /** Of the subnet's own, apart from any Elastic IP. */
+  readonly hasPublicAddress: boolean;
   /** Of its instance profile; '' where it has none. */
   readonly profileArn: string;
   readonly market: 'on-demand' | 'spot';

@@ -81,7 +81,9 @@ export const createLaunching = (options: LaunchingOptions): Ec2Operations => {
   const { instances, templates, network, groups, images, account, place, maxInstances, profiles, faults } =
     options;
 
-  const readPlace = (parameters: Parameters): Pick<LaunchRequest, 'subnetId' | 'zone' | 'groupIds'> => {
+  const readPlace = (
+    parameters: Parameters,
+  ): Pick<LaunchRequest, 'subnetId' | 'zone' | 'groupIds' | 'hasPublicAddress'> => {
     const first = 'NetworkInterface.1';
     const hasInterface = [...parameters.keys()].some((name) => name.startsWith('NetworkInterface.'));
     if (hasInterface && (parameters.has('SubnetId') || parameters.has('SecurityGroupId.1')))
@@ -112,7 +114,13 @@ export const createLaunching = (options: LaunchingOptions): Ec2Operations => {
         'InvalidParameter',
         `Security group ${named.join(', ')} and subnet ${subnet.id} belong to different networks.`,
       );
-    return { subnetId: subnet.id, zone: subnet.zone, groupIds: inThem.map(({ id }) => id) };
+    const asked = parameters.get(`${first}.AssociatePublicIpAddress`);
+    return {
+      subnetId: subnet.id,
+      zone: subnet.zone,
+      groupIds: inThem.map(({ id }) => id),
+      hasPublicAddress: asked === undefined ? subnet.isPublic : asked === 'true',
+    };
   };
 
   /** The image and a type that fit each other. */

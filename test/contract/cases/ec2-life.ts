@@ -89,6 +89,17 @@ export const ec2LifeCases: readonly ContractCase[] = [
     expect(instance?.PublicIpAddress).toMatch(/^\d+\.\d+\.\d+\.\d+$/);
   }),
 
+  test('an instance has no public address where its network interface asks for none', async (stage) => {
+    const [launched] = await stage.launch({
+      NetworkInterfaces: [{ DeviceIndex: 0, AssociatePublicIpAddress: false }],
+    });
+    const id = launched?.InstanceId ?? '';
+    await until(stage, id, 'running');
+    const instance = await look(stage, id);
+    expect(instance?.PublicIpAddress).toBeUndefined();
+    expect(instance?.PrivateIpAddress).toMatch(/^\d+\.\d+\.\d+\.\d+$/);
+  }),
+
   test('an unknown subnet is refused as InvalidSubnetID.NotFound', async (stage) => {
     const launching = stage.launch({ SubnetId: 'subnet-00000000000000bad' });
     await expectRefusal(launching, 'InvalidSubnetID.NotFound', 400);
