@@ -149,6 +149,37 @@ describe.skipIf(absent !== '')(`the course project's messages ${absent}`, { time
     });
   });
 
+  it('a worker of ours that dies in the middle loses no image of a Python web tier', async () => {
+    const images = path.join(folder, 'images-of-a-death');
+    await mkdir(images);
+    const count = 12;
+    for (let n = 0; n < count; n++)
+      await copyFile(assetPath('samples', 'daisy.jpg'), path.join(images, `death_${n}.JPEG`));
+    const ours = ['--classifiers', '1', '--poll-wait', '1', '--visibility', '3'];
+    const first = await startOurs('worker', ...ours);
+    const web = startPython('web_tier.py', [
+      ...['--request-queue', names.requests, '--response-queue', names.responses, '--images', images],
+    ]);
+    let output = '';
+    web.stdout?.on('data', (text: Buffer) => {
+      output += text.toString();
+    });
+    const ended = once(web, 'close');
+    await until('the first label', async () => (await cluster.s3.list(names.labels, 'death_')).length > 0);
+    first.signal('SIGKILL');
+    await first.exit();
+    await startOurs('worker', ...ours);
+    await ended;
+    const { replies } = JSON.parse(output) as { readonly replies: Record<string, string> };
+    expect(Object.keys(replies)).toHaveLength(count);
+    expect(new Set(Object.values(replies))).toEqual(new Set(['daisy']));
+    expect(await cluster.s3.list(names.labels, 'death_')).toHaveLength(count);
+    await until('every request is deleted', async () => (await messagesIn(names.requests)) === 0);
+    // What was said twice nobody took: the next test starts without it.
+    for (const { handle } of await cluster.sqs.receive(names.responses, 10, 1))
+      await cluster.sqs.remover(names.responses).add(handle);
+  });
+
   describe('our web tier before a Python app tier', () => {
     const labelOf = (bytes: Buffer) =>
       `label ${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}`;
