@@ -6,8 +6,10 @@ import { wishOf } from '../src/provision/wish.ts';
 import type { Command } from './command.ts';
 import { confirm, costOf, orderOf, resourceSettings } from './provision-choices.ts';
 import { destroyCommand } from './provision-destroy.ts';
+import { imageCommand } from './provision-image.ts';
 import { planCommand } from './provision-plan.ts';
 import { policyCommand } from './provision-policy.ts';
+import { updateCommand } from './provision-update.ts';
 
 export const provision: Command = {
   name: 'provision',
@@ -22,7 +24,7 @@ export const provision: Command = {
     },
     { does: 'on AWS, under another name', line: 'imgrec provision --cluster demo --region eu-central-1' },
   ],
-  subcommands: [planCommand, destroyCommand, policyCommand],
+  subcommands: [planCommand, updateCommand, imageCommand, destroyCommand, policyCommand],
   run: async (settings, context) => {
     const { output, workingFolder, signal } = context;
     const provisioner = await openProvisioner(connect(settings, workingFolder), {

@@ -373,6 +373,21 @@ export const settings = {
     help: 'policy that no role of this cluster may go beyond',
   }),
 
+  bootTimeoutSeconds: setting({
+    name: 'boot-timeout',
+    type: seconds(1, 7_200),
+    default: 300,
+    placeholder: 'TIME',
+    help: 'time a new instance may take until its software is ready, before an update goes back',
+  }),
+  keepImages: setting({
+    name: 'keep-images',
+    type: integer(1, 100),
+    default: 3,
+    placeholder: 'N',
+    help: 'machine images to keep, the new one included; older ones are removed with their snapshots',
+  }),
+
   // scale
   minWorkers: setting({
     name: 'min-workers',

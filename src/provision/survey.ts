@@ -45,6 +45,14 @@ const defaultNetwork = async ({ network }: Ec2Setup): Promise<Network> => {
   return { vpcId, hasPublicAddresses: true };
 };
 
+/** Amazon's newest image for an instance type. @throws ImgrecError where this region names none; CloudError */
+export const newestImageFor = async ({ ssm }: Pick<Clouds, 'ssm'>, instanceType: string): Promise<string> => {
+  const parameter = newestImage[architectureOf(instanceType)];
+  const newest = await ssm.get(parameter);
+  if (newest === undefined) throw new ImgrecError(`there is no parameter ${parameter} in this region`);
+  return newest;
+};
+
 /** What instances of a role are launched from, and what they fetch. */
 interface Boot {
   readonly imageId: string;
@@ -82,12 +90,7 @@ const bootOf = async (
     architectureOf(present.instanceType) === architecture
   )
     return { imageId: present.imageId, software: software ?? softwareIn(present.userData) };
-  const newest = await ssm.get(newestImage[architecture]);
-  if (newest === undefined)
-    throw new ImgrecError(`there is no parameter ${newestImage[architecture]} in this region`, {
-      hint: 'make an image with "imgrec provision image"',
-    });
-  return { imageId: newest, software };
+  return { imageId: await newestImageFor({ ssm }, instanceType), software };
 };
 
 /**

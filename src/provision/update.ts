@@ -1,8 +1,25 @@
+import type { Connection } from '../aws/connection.ts';
 import type { Clock } from '../clock.ts';
 import { exitCodes, ImgrecError } from '../errors.ts';
 import { type RollingFleet, type RollOutReport, rollOut } from '../fleet/roll-out.ts';
 import type { Role, RollingGoal } from '../fleet/rolling.ts';
+import { inImage, type Surroundings } from './machines.ts';
 import { endOutdatedRest, type RollingCloud, rollingFleet, templateOf } from './rolling-fleet.ts';
+import type { Wish } from './wanted.ts';
+
+/** What is to be packed and stored: all of it, unless instances have it without. */
+export const softwareToStore = ({ instancesHaveProgram }: Connection): Surroundings['software'] => {
+  const software = instancesHaveProgram === true ? inImage : undefined;
+  return { web: software, worker: software };
+};
+
+/** The wish with the software of this imgrec in place of what the templates have. */
+export const withNewSoftware = (connection: Connection, wish: Wish): Wish => {
+  const { machines } = wish;
+  if (machines === undefined) return wish;
+  const surroundings = { ...machines.surroundings, software: softwareToStore(connection) };
+  return { ...wish, machines: { ...machines, surroundings } };
+};
 
 export interface UpdateOptions {
   readonly maxWorkers: number;

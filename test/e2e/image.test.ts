@@ -16,6 +16,7 @@ import { systemClock } from '../../src/clock.ts';
 import { reportOwnState } from '../../src/fleet/own-report.ts';
 import { compiledModule } from '../../src/package.ts';
 import { type BakeRequest, bakeImage, outdatedImages } from '../../src/provision/image.ts';
+import { machinesWith } from '../../src/provision/machines.ts';
 import { provision } from '../../src/provision/provision.ts';
 import { startTestCloud } from '../fixtures/cluster.ts';
 import { until } from '../fixtures/processes.ts';
@@ -130,6 +131,8 @@ describe.each(targets)('an image, on $name $why', ({ why, hasPrograms, open }) =
           retentionSeconds: 7 * 86_400,
           visibilitySeconds: 30,
           workerSettings: {},
+          graceSeconds: 5,
+          machines: machinesWith({ webInstances: 0 }),
         }));
       else {
         // moto takes "TLS only" at its word, and would refuse the reports.
@@ -152,17 +155,18 @@ describe.each(targets)('an image, on $name $why', ({ why, hasPrograms, open }) =
         }),
       );
       baseImageId = bases[0]?.ImageId ?? '';
-      await ec2.send(
-        new CreateLaunchTemplateCommand({
-          LaunchTemplateName: cluster.names.workerName,
-          LaunchTemplateData: {
-            ImageId: baseImageId,
-            InstanceType: 't3.micro',
-            InstanceInitiatedShutdownBehavior: 'terminate',
-            UserData: Buffer.from('#!/bin/bash\n# imgrec {}\n').toString('base64'),
-          },
-        }),
-      );
+      if (!hasPrograms)
+        await ec2.send(
+          new CreateLaunchTemplateCommand({
+            LaunchTemplateName: cluster.names.workerName,
+            LaunchTemplateData: {
+              ImageId: baseImageId,
+              InstanceType: 't3.micro',
+              InstanceInitiatedShutdownBehavior: 'terminate',
+              UserData: Buffer.from('#!/bin/bash\n# imgrec {}\n').toString('base64'),
+            },
+          }),
+        );
     });
     afterAll(async () => {
       for (const each of [images, commands, cluster]) each?.close();

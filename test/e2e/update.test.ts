@@ -2,13 +2,10 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
-  AllocateAddressCommand,
-  CreateLaunchTemplateCommand,
   CreateLaunchTemplateVersionCommand,
   EC2Client,
   ModifyLaunchTemplateCommand,
 } from '@aws-sdk/client-ec2';
-import { CreateDocumentCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Cluster, openCluster } from '../../src/aws/cluster.ts';
 import type { Connection } from '../../src/aws/connection.ts';
@@ -17,11 +14,13 @@ import { createReleases, type Releases } from '../../src/aws/releases.ts';
 import { createRunCommand, type RunCommand } from '../../src/aws/run-command.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Role } from '../../src/fleet/rolling.ts';
-import { drainCommand, readBootScript, renderUserData } from '../../src/fleet/user-data.ts';
+import { readBootScript, renderUserData } from '../../src/fleet/user-data.ts';
 import { compiledModule } from '../../src/package.ts';
+import { machinesWith } from '../../src/provision/machines.ts';
 import { provision } from '../../src/provision/provision.ts';
 import { type RollingCloud, templateOf } from '../../src/provision/rolling-fleet.ts';
 import { updateFleet } from '../../src/provision/update.ts';
+import type { Order } from '../../src/provision/wish.ts';
 import { fleetReport, fleetReportKey } from '../../src/reports/reports.ts';
 import { giveOrders } from '../../src/scaling/lease.ts';
 import { openRegister } from '../../src/scaling/open.ts';
@@ -32,6 +31,22 @@ import { until } from '../fixtures/processes.ts';
 const images = 200;
 const atOnce = 40;
 const graceSeconds = 15;
+
+/** What `imgrec provision` is told: one web instance, and machines of which this machine makes processes. */
+const order: Order = {
+  retentionSeconds: 7 * 86_400,
+  visibilitySeconds: 30,
+  graceSeconds,
+  workerSettings: {
+    classifiers: 1,
+    'poll-wait': 1,
+    port: 0,
+    wait: '60s',
+    grace: `${graceSeconds}s`,
+    'min-workers': 0,
+  },
+  machines: machinesWith({ webInstances: 1 }),
+};
 
 /** Two workers and a web instance, launched from templates as on AWS; what runs behind them is this checkout, twice. */
 describe('an update of a cluster at work', { timeout: 180_000 }, () => {
@@ -51,7 +66,7 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
       'base64',
     );
   const template = (role: Role) => templateOf(cluster.names, role);
-  /** As `imgrec provision` does when the software, the image or a setting changes. */
+  /** A release that nobody should make. */
   const newVersion = async (role: Role, data: string) => {
     const { LaunchTemplateVersion } = await ec2.send(
       new CreateLaunchTemplateVersionCommand({
@@ -72,21 +87,22 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
     const text = await cluster.s3.get(cluster.names.opsBucket, fleetReportKey(id), { deniedIsAbsent: true });
     return text === undefined ? undefined : fleetReport.parse(JSON.parse(text.toString()));
   };
-  const launch = async (role: Role) => {
-    const id = await rolling.releases.launch({
-      template: template(role),
+  const isReady = (id: string) =>
+    until(`${id} is ready`, async () => (await reportOf(id))?.state === 'ready', 60_000);
+  const launchWorker = async () => {
+    const id = await releases.launch({
+      template: template('worker'),
       version: '$Default',
       subnetId: undefined,
-      clientToken: `${role}-${Math.random()}`,
+      clientToken: `worker-${Math.random()}`,
       tags: {
         [tagKeys.cluster]: 'test',
         [tagKeys.install]: rolling.installId,
-        [tagKeys.role]: role,
+        [tagKeys.role]: 'worker',
         [tagKeys.slot]: '1',
       },
     });
-    await until(`${role} ${id} is ready`, async () => (await reportOf(id))?.state === 'ready', 60_000);
-    return id;
+    await isReady(id);
   };
   /** Where the fixed address leads now; on AWS this is an address, here the port of the instance that has it. */
   const currentUrl = async (): Promise<string> => {
@@ -133,11 +149,7 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
       graceSeconds,
     });
     connection = cloud.connection;
-    const { installId } = await provision(connection, {
-      retentionSeconds: 7 * 86_400,
-      visibilitySeconds: 30,
-      workerSettings: { classifiers: 1, 'poll-wait': 1, port: 0, wait: '60s', grace: `${graceSeconds}s` },
-    });
+    const { installId } = await provision(connection, order);
     cluster = await openCluster(connection);
     // The web instance runs the scaler as well; what an update does is looked at without it.
     const register = openRegister(cluster);
@@ -149,49 +161,8 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
     const { endpoint = '', region = '', credentials } = connection;
     const access = { endpoint, region, ...(credentials && { credentials }) };
     ec2 = new EC2Client(access);
-    for (const role of ['worker', 'web'] as const)
-      await ec2.send(
-        new CreateLaunchTemplateCommand({
-          LaunchTemplateName: template(role),
-          LaunchTemplateData: {
-            ImageId: 'ami-0a100000000000864',
-            InstanceType: 'c7a.medium',
-            InstanceInitiatedShutdownBehavior: 'terminate',
-            UserData: userData(role),
-          },
-        }),
-      );
-    const ssm = new SSMClient(access);
-    await ssm.send(
-      new CreateDocumentCommand({
-        Name: cluster.names.drainDocument,
-        DocumentType: 'Command',
-        Content: JSON.stringify({
-          schemaVersion: '2.2',
-          mainSteps: [
-            { action: 'aws:runShellScript', name: 'drain', inputs: { runCommand: [drainCommand] } },
-          ],
-        }),
-      }),
-    );
-    ssm.destroy();
-    const [web] = await Promise.all([launch('web'), launch('worker'), launch('worker')]);
-    const { AllocationId = '' } = await ec2.send(
-      new AllocateAddressCommand({
-        Domain: 'vpc',
-        TagSpecifications: [
-          {
-            ResourceType: 'elastic-ip',
-            Tags: Object.entries({
-              [tagKeys.cluster]: 'test',
-              [tagKeys.install]: installId,
-              [tagKeys.slot]: '1',
-            }).map(([Key, Value]) => ({ Key, Value })),
-          },
-        ],
-      }),
-    );
-    await releases.associate(AllocationId, web);
+    const [web] = (await live()).filter(({ tags }) => tags[tagKeys.role] === 'web');
+    await Promise.all([isReady(web?.id ?? ''), launchWorker(), launchWorker()]);
   }, 120_000);
   afterAll(async () => {
     for (const { close } of [releases, commands, cluster]) close();
@@ -201,11 +172,9 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
   });
 
   it(`loses none of ${images} images in flight`, async () => {
-    const versions = {
-      worker: await newVersion('worker', userData('worker')),
-      web: await newVersion('web', userData('web')),
-    };
-    expect(versions).toEqual({ worker: '2', web: '2' });
+    // Another grace is other user data, and so a version of each template.
+    await provision(connection, { ...order, graceSeconds: graceSeconds + 1 });
+    const versions = { worker: '2', web: '2' };
     const before = (await live()).map(({ id }) => id);
     const files = (await readdir(photos.folder)).sort();
     const answers: { readonly file: string; readonly label: string }[] = [];

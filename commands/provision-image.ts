@@ -1,0 +1,58 @@
+import { connect } from '../src/aws/connection.ts';
+import { createImages } from '../src/aws/images.ts';
+import { createRunCommand } from '../src/aws/run-command.ts';
+import { exitCodes, ImgrecError } from '../src/errors.ts';
+import { bakeImage } from '../src/provision/image.ts';
+import { inImage } from '../src/provision/machines.ts';
+import { findInstall } from '../src/provision/plan.ts';
+import { openProvisioner } from '../src/provision/provision.ts';
+import { storeSoftware } from '../src/provision/software.ts';
+import { newestImageFor } from '../src/provision/survey.ts';
+import { softwareToStore } from '../src/provision/update.ts';
+import type { Command } from './command.ts';
+import { machineChoicesOf } from './provision-choices.ts';
+
+export const imageCommand: Command = {
+  name: 'image',
+  summary: 'Make a machine image that has the software in it, so that instances boot without fetching it',
+  description:
+    'Launch an instance from Amazon Linux that installs the software and tries it, look at it through SSM, make an image of it, end it, and write the id into the parameter that launch templates are made from. "imgrec provision update" then rolls it through the fleet. Takes some ten minutes; the snapshot costs a little each month.',
+  settings: ['instanceTypes', 'webInstanceType', 'graceSeconds', 'keepImages'],
+  examples: [
+    { does: 'for the instance types of the cluster', line: 'imgrec provision image --region eu-central-1' },
+    { does: 'and no older one kept', line: 'imgrec provision image --cluster demo --keep-images 1' },
+  ],
+  run: async (settings, { workingFolder, output, signal }) => {
+    const connection = connect(settings, workingFolder);
+    const provisioner = await openProvisioner(connection, { signal, say: output.info });
+    const images = createImages(connection);
+    const commands = createRunCommand(connection);
+    try {
+      const { clouds, keepers, circumstances } = provisioner;
+      const { id: installId } = await findInstall(clouds, keepers);
+      if (installId === undefined)
+        throw new ImgrecError(`cluster ${clouds.names.cluster} is not provisioned`, {
+          hint: 'run "imgrec provision" first',
+          exitCode: exitCodes.cloud,
+        });
+      const choices = machineChoicesOf(settings);
+      const { worker } = await storeSoftware(clouds, choices, softwareToStore(connection), circumstances);
+      const baked = await bakeImage(
+        { images, commands, s3: clouds.s3, ssm: clouds.ssm, names: clouds.names, installId },
+        {
+          ...circumstances,
+          baseImageId: await newestImageFor(clouds, choices.instanceTypes[0]),
+          artifact: worker === inImage ? undefined : worker,
+          graceSeconds: settings.graceSeconds,
+          keep: settings.keepImages,
+        },
+      );
+      return {
+        data: { schema: 'imgrec.provision.image/1', ...baked },
+        text: `image ${baked.imageId} (${baked.name}); roll it out with "imgrec provision update"`,
+      };
+    } finally {
+      for (const { close } of [images, commands, provisioner]) close();
+    }
+  },
+};
