@@ -19,8 +19,11 @@ export const imageCommand: Command = {
     'Launch an instance from Amazon Linux that installs the software and tries it, look at it through SSM, make an image of it, end it, and write the id into the parameter that launch templates are made from. "imgrec provision update" then rolls it through the fleet. Takes some ten minutes; the snapshot costs a little each month.',
   settings: ['instanceTypes', 'webInstanceType', 'graceSeconds', 'keepImages'],
   examples: [
-    { does: 'for the instance types of the cluster', line: 'imgrec provision image --region eu-central-1' },
-    { does: 'and no older one kept', line: 'imgrec provision image --cluster demo --keep-images 1' },
+    { does: 'on the local cloud, as provisioned there', line: 'imgrec provision image --local' },
+    {
+      does: 'on AWS, and no older one kept',
+      line: 'imgrec provision image --region eu-central-1 --keep-images 1',
+    },
   ],
   run: async (settings, { workingFolder, output, signal }) => {
     const connection = connect(settings, workingFolder);

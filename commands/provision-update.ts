@@ -24,10 +24,13 @@ export const updateCommand: Command = {
     'Pack and store the software, renew the launch templates, and replace every instance of an older version: workers, then web instances. New ones must be ready before old ones finish what they have and leave; the address moves last. When a new one does not come up, the version before takes its place again (exit 4). The scaler is paused meanwhile. Interrupted, the next run goes on.',
   settings: [...resourceSettings, 'yes', 'bootTimeoutSeconds'],
   examples: [
-    { does: 'of a cluster on AWS', line: 'imgrec provision update --region eu-central-1' },
     {
-      does: 'in a script, where machines take long to start',
-      line: 'imgrec provision update --cluster demo --boot-timeout 10m --yes',
+      does: 'on the local cloud, as provisioned there',
+      line: 'imgrec provision update --local --web-instances 0 --yes',
+    },
+    {
+      does: 'on AWS, where machines take long to start',
+      line: 'imgrec provision update --region eu-central-1 --boot-timeout 10m',
     },
   ],
   run: async (settings, context) => {
@@ -57,6 +60,8 @@ export const updateCommand: Command = {
           wasPaused = orders.paused;
           return { ...orders, paused: true };
         });
+        if (wasPaused)
+          output.info('the scaler was paused before, and stays so: "imgrec scale resume" wakes it');
         const report = await updateFleet(
           { releases, commands, s3: clouds.s3, names: clouds.names, installId },
           {

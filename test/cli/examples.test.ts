@@ -13,6 +13,8 @@ const verbs = [
   'provision',
   'provision plan',
   'provision destroy',
+  'provision update',
+  'provision image',
   'serve',
   'worker',
   'bench',
@@ -150,6 +152,26 @@ describe('the examples of --help', { timeout: 60_000 }, () => {
     expect(unreachable).toMatchObject({ exitCode: 3, stdout: '' });
     expect(unreachable.stderr).toContain('ECONNREFUSED');
     expect(unreachable.stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it('provision update: finds every instance of the newest version where there is none', async () => {
+    const [local] = await examplesOf('provision update');
+    const [provision] = await examplesOf('provision');
+    expect(await runAtUrl(provision as Example)).toMatchObject({ exitCode: 0 });
+    const updated = await runAtUrl(local as Example, '--json');
+    expect(updated).toMatchObject({ exitCode: 0 });
+    expect(JSON.parse(updated.stdout)).toMatchObject({
+      schema: 'imgrec.provision.update/1',
+      launched: [],
+      left: [],
+    });
+  });
+
+  it('provision image: says what is missing where no program runs behind instances', async () => {
+    const [local] = await examplesOf('provision image');
+    const refused = await runAtUrl(local as Example);
+    expect(refused.exitCode).toBe(3);
+    expect(refused.stderr).toContain('without a program for its instances');
   });
 
   it('serve, worker and instance: get ready, and end with 0 at Ctrl-C', async () => {

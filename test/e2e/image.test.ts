@@ -19,7 +19,7 @@ import { type BakeRequest, bakeImage, outdatedImages } from '../../src/provision
 import { machinesWith } from '../../src/provision/machines.ts';
 import { provision } from '../../src/provision/provision.ts';
 import { startTestCloud } from '../fixtures/cluster.ts';
-import { until } from '../fixtures/processes.ts';
+import { runImgrec, until } from '../fixtures/processes.ts';
 
 const moto = process.env['IMGREC_TEST_MOTO'];
 
@@ -28,7 +28,11 @@ interface Target {
   readonly why: string;
   /** Whether a program runs behind an instance and reports; otherwise the test reports for it. */
   readonly hasPrograms: boolean;
-  readonly open: () => Promise<{ readonly connection: Connection; close(): Promise<void> }>;
+  readonly open: () => Promise<{
+    readonly connection: Connection;
+    readonly stateFolder?: string;
+    close(): Promise<void>;
+  }>;
 }
 
 const targets: readonly Target[] = [
@@ -61,6 +65,7 @@ describe.each(targets)('an image, on $name $why', ({ why, hasPrograms, open }) =
   describe.skipIf(why !== '')('baked', { timeout: 60_000 }, () => {
     let connection: Connection;
     let close: () => Promise<void>;
+    let stateFolder = '';
     let cluster: Cluster;
     let images: Images;
     let commands: RunCommand;
@@ -124,7 +129,7 @@ describe.each(targets)('an image, on $name $why', ({ why, hasPrograms, open }) =
     };
 
     beforeAll(async () => {
-      ({ connection, close } = await open());
+      ({ connection, close, stateFolder = '' } = await open());
       cluster = await openCluster(connection);
       if (hasPrograms)
         ({ installId } = await provision(connection, {
@@ -194,6 +199,15 @@ describe.each(targets)('an image, on $name $why', ({ why, hasPrograms, open }) =
       const third = await bake();
       expect(third.removed).toEqual([first]);
       expect(await ours()).toEqual([second.imageId, third.imageId].sort());
+    });
+
+    it.skipIf(!hasPrograms)('is made by the command', async () => {
+      const args = ['provision', 'image', '--local', '--state', stateFolder, '--cluster', 'test', '--json'];
+      const { exitCode, stdout, stderr } = await runImgrec(args, { cwd: stateFolder });
+      expect(exitCode, stderr).toBe(0);
+      const { schema, imageId } = JSON.parse(stdout) as Record<string, string>;
+      expect(schema).toBe('imgrec.provision.image/1');
+      expect(await parameter()).toBe(imageId);
     });
 
     it('leaves nothing behind when the software does not come up', async () => {
