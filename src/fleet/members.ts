@@ -39,27 +39,36 @@ const cutMs = 1_000;
 const standingOf = (
   { state, launchedAtMs }: FoundInstance,
   dated: DatedReport | undefined,
+  reportedMs: number | undefined,
   nowMs: number,
 ): Standing => {
   if (state === 'terminated' || state === 'shutting-down') return 'gone';
   if (state === 'stopping' || state === 'stopped') return state;
   if (dated?.report.state === 'stopped') return 'ended';
-  if (nowMs - Math.max(launchedAtMs, dated?.atMs ?? 0) > silentMs) return 'silent';
+  if (nowMs - Math.max(launchedAtMs, reportedMs ?? 0) > silentMs) return 'silent';
   if (dated?.report.state === 'draining') return 'interrupted';
+  // Of a thousand that become ready at once, most reports are not read for minutes: one that is there is a good sign.
+  if (dated === undefined && reportedMs !== undefined) return 'ready';
   return dated?.report.state === 'ready' ? 'ready' : 'booting';
 };
 
-/** What each instance is, from EC2's list and the workers' own reports. */
+/** What each instance is, from EC2's list, the workers' own reports, and when each last reported. */
 export const membersOf = (
   instances: readonly FoundInstance[],
-  reports: ReadonlyMap<string, DatedReport>,
+  {
+    reports,
+    reportedMs,
+  }: { readonly reports: ReadonlyMap<string, DatedReport>; readonly reportedMs: ReadonlyMap<string, number> },
   nowMs: number,
 ): Member[] =>
   instances.map((instance) => {
-    const found = reports.get(instance.id);
     // A report of its life before it was stopped and started again says nothing of this one.
-    const dated = found !== undefined && found.atMs + cutMs >= instance.launchedAtMs ? found : undefined;
-    return { instance, standing: standingOf(instance, dated, nowMs), dated };
+    const isOfThisLife = (atMs: number) => atMs + cutMs >= instance.launchedAtMs;
+    const found = reports.get(instance.id);
+    const written = reportedMs.get(instance.id);
+    const dated = found !== undefined && isOfThisLife(found.atMs) ? found : undefined;
+    const reported = written !== undefined && isOfThisLife(written) ? written : undefined;
+    return { instance, standing: standingOf(instance, dated, reported, nowMs), dated };
   });
 
 /** Whether it costs money and holds a place below the maximum. */

@@ -24,6 +24,8 @@ export interface Sight {
   readonly queue: QueueCounts;
   readonly instances: readonly FoundInstance[];
   readonly reports: ReadonlyMap<string, DatedReport>;
+  /** When each worker's last report was written, also where it has not been read yet. */
+  readonly reportedMs: ReadonlyMap<string, number>;
   readonly webs: readonly { readonly report: WebReport; readonly atMs: number }[];
 }
 
@@ -65,12 +67,20 @@ interface Parser<T> {
   readonly safeParse: (value: unknown) => { readonly data?: T | undefined };
 }
 
-/** Reports under a prefix, read again only when they have changed. */
+interface Known<T> {
+  readonly report: T;
+  readonly atMs: number;
+}
+
+/**
+ * Reports under a prefix, read again only when they have changed: those never read first, since they say most, then the oldest.
+ * What the list says of an object that has not been read yet is when it was written.
+ */
 const createReader = <T>(prefix: string, parser: Parser<T>) => {
-  const known = new Map<string, { readonly etag: string; readonly report: T; readonly atMs: number }>();
+  const read = new Map<string, Known<T> & { readonly etag: string }>();
   const nameOf = (key: string) => key.slice(prefix.length).replace(/\.json$/, '');
 
-  const read = async ({ s3, names }: Sources, { key, etag, lastModifiedMs }: StoredObject) => {
+  const readOne = async ({ s3, names }: Sources, { key, etag, lastModifiedMs }: StoredObject) => {
     const body = await s3.get(names.opsBucket, key);
     if (body === undefined) return;
     let value: unknown;
@@ -81,7 +91,7 @@ const createReader = <T>(prefix: string, parser: Parser<T>) => {
     }
     const { data } = parser.safeParse(value);
     // Whatever cannot be understood is nobody's report; a newer version's may come to be understood.
-    if (data !== undefined) known.set(nameOf(key), { etag, report: data, atMs: lastModifiedMs });
+    if (data !== undefined) read.set(nameOf(key), { etag, report: data, atMs: lastModifiedMs });
   };
 
   /** @param wanted reports of others are not read: those of instances that are gone stay in the bucket for a day */
@@ -89,18 +99,19 @@ const createReader = <T>(prefix: string, parser: Parser<T>) => {
     const objects = (await sources.s3.list(sources.names.opsBucket, prefix)).filter(({ key }) =>
       wanted(nameOf(key)),
     );
-    const names = new Set(objects.map(({ key }) => nameOf(key)));
-    for (const name of known.keys()) if (!names.has(name)) known.delete(name);
-    const news = objects
-      .filter(({ key, etag }) => known.get(nameOf(key))?.etag !== etag)
-      .sort((a, b) => a.lastModifiedMs - b.lastModifiedMs)
+    const writtenMs = new Map(objects.map(({ key, lastModifiedMs }) => [nameOf(key), lastModifiedMs]));
+    for (const name of read.keys()) if (!writtenMs.has(name)) read.delete(name);
+    const readAtMs = ({ key }: StoredObject) => read.get(nameOf(key))?.atMs ?? Number.NEGATIVE_INFINITY;
+    const queue = objects
+      .filter(({ key, etag }) => read.get(nameOf(key))?.etag !== etag)
+      .sort((a, b) => readAtMs(a) - readAtMs(b) || a.lastModifiedMs - b.lastModifiedMs)
       .slice(0, readsPerRun);
-    const queue = [...news];
     const reader = async () => {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) await read(sources, next);
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) await readOne(sources, next);
     };
     await Promise.all(Array.from({ length: Math.min(readers, queue.length) }, reader));
-    return known;
+    const known: ReadonlyMap<string, Known<T>> = read;
+    return { known, writtenMs };
   };
 };
 
@@ -115,7 +126,14 @@ export const createObserver = (sources: Sources): ((nowMs: () => number) => Prom
       readWebs(sources, () => true),
     ]);
     const ids = new Set(instances.map(({ id }) => id));
-    const reports = await readFleet(sources, (name) => ids.has(name));
-    return { nowMs: nowMs(), queue, instances, reports, webs: [...webs.values()] };
+    const fleet = await readFleet(sources, (name) => ids.has(name));
+    return {
+      nowMs: nowMs(),
+      queue,
+      instances,
+      reports: fleet.known,
+      reportedMs: fleet.writtenMs,
+      webs: [...webs.known.values()],
+    };
   };
 };

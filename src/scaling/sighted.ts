@@ -20,6 +20,7 @@ export const observedInstance = (
     ...(rewarmed.includes(id) ? { warm: true } : {}),
     ...(standing === 'interrupted' ? { interruptAtSeconds: nowMs / 1_000 } : {}),
   };
+  if (standing === 'ready' && dated === undefined) return [{ ...seen, state: 'ready' }];
   if (dated === undefined || standing === 'booting')
     return [{ ...seen, state: instance.state === 'running' ? 'running' : 'pending' }];
   const { readyForSeconds, imagesDone, busySeconds, classifiers } = dated.report;

@@ -42,7 +42,7 @@ const nextLaunch = (
 
 export const survey = (remembered: Memory, sight: Sight, pools: PoolChoices): Survey => {
   const { nowMs, queue } = sight;
-  const members = membersOf(sight.instances, sight.reports, nowMs);
+  const members = membersOf(sight.instances, sight, nowMs);
   const memory = noteBoots(remembered, members, nowMs);
   const byId = new Map(members.map((member) => [member.instance.id, member]));
   // Whoever was chosen to go and not told so, because that run broke off, is as good as anybody.
