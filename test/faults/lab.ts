@@ -49,6 +49,7 @@ export interface Lab {
   /** As startWorker, without waiting until it is ready. */
   launchWorker(options?: StartOptions): Part;
   launchWeb(options?: StartOptions): Part;
+  launchScaler(options?: StartOptions): Part;
   /** Those that run. */
   workers(): readonly Part[];
   webs(): readonly Part[];
@@ -71,6 +72,8 @@ export interface LabOptions {
   /** Where the state of the local cloud is, if not below `folder`. */
   readonly stateFolder?: string;
   readonly cloudArgs?: readonly string[];
+  /** Of workers that are launched as instances. */
+  readonly workerSettings?: Readonly<Record<string, unknown>>;
 }
 
 export const urlOf = async (web: Part): Promise<string> => String((await web.ready)['url']);
@@ -116,7 +119,7 @@ export const openLab = async (options: LabOptions): Promise<Lab> => {
   await provision(connection, {
     retentionSeconds: 7 * 86_400,
     visibilitySeconds,
-    workerSettings: {},
+    workerSettings: options.workerSettings ?? {},
     graceSeconds: 30,
     machines: machinesWith({ webInstances: 0 }),
   });
@@ -141,7 +144,7 @@ export const openLab = async (options: LabOptions): Promise<Lab> => {
     return JSON.parse(text);
   };
 
-  const launch = (verb: 'worker' | 'serve', own: readonly string[], start: StartOptions): Part => {
+  const launch = (verb: 'worker' | 'serve' | 'scale', own: readonly string[], start: StartOptions): Part => {
     const way = start.via
       ? {
           args: [],
@@ -166,6 +169,7 @@ export const openLab = async (options: LabOptions): Promise<Lab> => {
   const workerArgs = ['--classifiers', '1', '--poll-wait', '1', '--visibility', String(visibilitySeconds)];
   const launchWorker = (start: StartOptions = {}) => launch('worker', workerArgs, start);
   const launchWeb = (start: StartOptions = {}) => launch('serve', ['--port', '0'], start);
+  const launchScaler = (start: StartOptions = {}) => launch('scale', [], start);
   const whenReady = async (part: Part): Promise<Part> => {
     await part.ready;
     return part;
@@ -186,6 +190,7 @@ export const openLab = async (options: LabOptions): Promise<Lab> => {
     startWorker: (start) => whenReady(launchWorker(start)),
     launchWorker,
     launchWeb,
+    launchScaler,
     workers: () => still('worker'),
     webs: () => still('serve'),
     everStarted: () => parts,

@@ -3,6 +3,7 @@ import { cloudTests } from './cloud.ts';
 import { imageTests } from './images.ts';
 import { machineTests } from './machine.ts';
 import { messageTests } from './messages.ts';
+import { scalingTests } from './scaling.ts';
 import { stepTests } from './steps.ts';
 import { webTests } from './web.ts';
 import { workerTests } from './workers.ts';
@@ -16,4 +17,5 @@ export const faultTests: readonly FaultTest[] = [
   ...imageTests,
   ...messageTests,
   ...machineTests,
+  ...scalingTests,
 ].sort((a, b) => Number(a.name.slice(1)) - Number(b.name.slice(1)));

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../../src/errors.ts';
 import { draftRequest, sendBody } from '../direct.ts';
+import { fakeClock } from '../fake-clock.ts';
 import { type Operation, percentile } from '../history.ts';
 import { becomesTrue, urlOf } from '../lab.ts';
 import { startLoad } from '../load.ts';
@@ -20,15 +21,6 @@ import {
   type FaultTest,
   isTrue,
 } from '../trial.ts';
-
-/** libfaketime, where Debian and Homebrew put it. */
-const fakeClock = (): string | undefined => {
-  const under = (folder: string, rest: string) =>
-    existsSync(folder) ? readdirSync(folder).map((name) => path.join(folder, name, rest)) : [];
-  return [...under('/usr/lib', 'faketime/libfaketimeMT.so.1'), '/usr/lib/faketime/libfaketimeMT.so.1'].find(
-    (file) => existsSync(file),
-  );
-};
 
 const wrongClocks: FaultTest = {
   name: 'F15',

@@ -1,0 +1,387 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createEc2, type FoundInstance } from '../../../src/aws/ec2.ts';
+import { tagKeys } from '../../../src/aws/names.ts';
+import { publicImages } from '../../../src/localcloud/public-images.ts';
+import { type Explanation, explainLast } from '../../../src/scaling/explain.ts';
+import { fakeClock } from '../fake-clock.ts';
+import { becomesTrue, type Lab, urlOf } from '../lab.ts';
+import { startLoad } from '../load.ts';
+import { residentMb } from '../memory.ts';
+import { moduleOf } from '../product.ts';
+import { type Call, openTap } from '../tap.ts';
+import {
+  atLeast,
+  atMost,
+  type Check,
+  conclude,
+  deadLetters,
+  equals,
+  type FaultTest,
+  isTrue,
+  type Trial,
+  timed,
+} from '../trial.ts';
+
+const instanceType = 'c7a.medium';
+
+/** A cluster whose instances are workers of one classifier, launched by whoever scales. */
+const openFleet = async (trial: Trial): Promise<Lab> =>
+  trial.lab({
+    visibilitySeconds: 10,
+    cloudArgs: ['--', process.execPath, moduleOf(trial.product, 'bin/imgrec.ts'), 'instance'],
+    workerSettings: { classifiers: 1, 'poll-wait': 1, visibility: 10 },
+  });
+
+const scaling = (min: number, max: number, ...more: readonly string[]): string[] => [
+  ...['--min-workers', String(min), '--max-workers', String(max), '--every', '1s'],
+  ...['--instance-types', instanceType, '--boot-time', '3s', '--grace', '20s', ...more],
+];
+
+/** What the tests themselves ask EC2. */
+const openEyes = (trial: Trial, lab: Lab) => {
+  const ec2 = createEc2(lab.cluster.connection);
+  trial.atEnd(() => ec2.close());
+  const all = (): Promise<FoundInstance[]> =>
+    ec2.find({ [tagKeys.cluster]: lab.cluster.names.cluster, [tagKeys.role]: 'worker' });
+  return {
+    ec2,
+    all,
+    alive: async () => (await all()).filter(({ state }) => state === 'pending' || state === 'running'),
+    running: async () => (await all()).filter(({ state }) => state === 'running').length,
+  };
+};
+
+/** Tokens that launched more than one instance. */
+const twice = (instances: readonly FoundInstance[]): number =>
+  instances.length - new Set(instances.map(({ clientToken }) => clientToken)).size;
+
+/** Workers of instances that ended without finishing what they had: their log does not say that they stopped. */
+const cutShort = (lab: Lab): string[] => {
+  const folder = path.join(lab.folder, 'state', 'instances');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).filter((name) => {
+    const log = readFileSync(path.join(folder, name), 'utf8');
+    return log.includes('classifying with') && !log.includes('stopped: {');
+  });
+};
+
+const decisionsOf = (lab: Lab): Promise<Explanation[]> =>
+  explainLast(lab.cluster.s3, lab.cluster.names.opsBucket, 10_000);
+
+const different = (decisions: readonly Explanation[]): Check =>
+  equals(
+    'decisions that come out differently when made again',
+    decisions.filter(({ replay }) => replay !== 'same').length,
+    0,
+  );
+
+const wrongClocks: FaultTest = {
+  name: 'F15.1',
+  title: 'two scalers whose clocks are wrong by +1 h and -2 h',
+  run: async (trial) => {
+    const library = fakeClock();
+    if (library === undefined)
+      return { kind: 'skipped', why: 'libfaketime is not installed (apt-get install faketime)' };
+    const lab = await openFleet(trial);
+    const eyes = openEyes(trial, lab);
+    const tap = await openTap(lab.endpoint);
+    trial.atEnd(tap.close);
+    const scalers = ['+1h', '-2h'].map((offset) =>
+      lab.launchScaler({
+        via: tap,
+        args: scaling(2, 2),
+        environment: { LD_PRELOAD: library, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' },
+      }),
+    );
+    await Promise.all(scalers.map((scaler) => scaler.ready));
+    const complete = await becomesTrue(async () => (await eyes.running()) === 2, 60_000);
+    await delay(trial.pick(3_000, 40_000));
+    const all = await eyes.all();
+    for (const scaler of scalers) scaler.signal('SIGTERM');
+    const codes = await Promise.all(scalers.map(async ({ ended }) => (await ended).code));
+    const decisions = await decisionsOf(lab);
+    const off = decisions.map(({ at }) => Math.abs(Date.parse(at) - Date.now()));
+    return conclude(lab, [], undefined, async () => [
+      isTrue('the fleet is complete', complete),
+      equals('instances ever', all.length, 2),
+      equals('launched twice', twice(all), 0),
+      equals('exit codes', codes.join(), '0,0'),
+      // The cloud's time, not theirs.
+      atMost('decisions dated wrongly by s', Math.max(0, ...off) / 1_000, 120),
+      atLeast('decisions', decisions.length, 1),
+    ]);
+  },
+};
+
+/** Moments in a run of the scaler at which it dies; the cloud has done what the call asked, and the scaler does not know. */
+const moments: readonly { readonly name: string; readonly at: (call: Call) => boolean }[] = [
+  {
+    name: 'asked to drain or end one',
+    at: ({ body }) => /TerminateInstances|SendCommand|InstanceIds/.test(body.toString()),
+  },
+  {
+    name: 'wrote its lock',
+    at: ({ operation, key }) => operation === 's3:PutObject' && key === 'locks/scale',
+  },
+  { name: 'counted the queue', at: ({ operation }) => operation === 'sqs:GetQueueAttributes' },
+  { name: 'listed the instances', at: ({ body }) => body.toString().includes('DescribeInstances') },
+  { name: 'read the reports', at: ({ operation }) => operation.startsWith('s3:GetBucket') },
+  { name: 'wrote its journal', at: ({ key }) => key.startsWith('journal/') },
+];
+
+const shrinkUnderLoad: FaultTest = {
+  name: 'F16',
+  title: 'scalers killed while a fleet shrinks to one under full load, another beside each',
+  run: async (trial) => {
+    const lab = await openFleet(trial);
+    const eyes = openEyes(trial, lab);
+    const most = trial.pick(4, 8);
+    const web = await lab.startWeb();
+    const first = lab.launchScaler({ args: scaling(most, most) });
+    const complete = await becomesTrue(async () => (await eyes.running()) === most, 120_000);
+    first.signal('SIGTERM');
+    await first.ended;
+    const url = await urlOf(web);
+    const load = startLoad({ urls: () => [url], photos: trial.photos, concurrency: trial.pick(16, 64) });
+    await load.reaches(20);
+    const deaths = moments.slice(0, trial.pick(1, moments.length));
+    let killed = 0;
+    let lastDeathAtMs = performance.now();
+    for (const [index, { at }] of deaths.entries()) {
+      const tap = await openTap(lab.endpoint);
+      trial.atEnd(tap.close);
+      const target = Math.max(1, most - 1 - Math.floor(((index + 1) * (most - 1)) / (deaths.length + 1)));
+      const victim = lab.launchScaler({ via: tap, args: scaling(target, target) });
+      // Its lease has to run out before the next may act: that one waits beside it.
+      await victim.ready;
+      tap.hook({
+        onAnswer: (call) => {
+          if (!at(call)) return undefined;
+          victim.signal('SIGKILL');
+          return 'drop';
+        },
+      });
+      if (await becomesTrue(() => !victim.isRunning(), 60_000)) killed++;
+      lastDeathAtMs = performance.now();
+    }
+    const last = lab.launchScaler({ args: scaling(1, 1) });
+    const single = await becomesTrue(async () => (await eyes.alive()).length === 1, 120_000);
+    load.stop();
+    await load.done;
+    const all = await eyes.all();
+    last.signal('SIGTERM');
+    await last.ended;
+    const survivors = new Set((await eyes.alive()).map(({ id }) => `${id}.log`));
+    const short = cutShort(lab).filter((name) => !survivors.has(name));
+    const decisions = await decisionsOf(lab);
+    return conclude(lab, load.operations, lastDeathAtMs, async () => [
+      isTrue(`${most} workers started`, complete),
+      equals('scalers killed', killed, deaths.length),
+      isTrue('one is left', single),
+      equals('launched twice', twice(all), 0),
+      atMost('instances ever', all.length, most),
+      equals('workers ended while working', short.length, 0),
+      equals('dead letters', await deadLetters(lab), 0),
+      different(decisions),
+    ]);
+  },
+};
+
+const awkwardCloud: FaultTest = {
+  name: 'F17',
+  title: 'launches: answers lost, throttled, no Spot capacity, a list that lags',
+  run: async (trial) => {
+    const lab = await openFleet(trial);
+    const eyes = openEyes(trial, lab);
+    await lab.setFaults(
+      [
+        { operation: 'ec2:RunInstances', fault: 'no-capacity', market: 'spot' },
+        { operation: 'ec2:RunInstances', fault: 'drop-response', probability: 0.5 },
+        { operation: 'ec2:RunInstances', fault: 'throttle', limit: 2 },
+        { operation: 'ec2:DescribeInstances', fault: 'lag', ms: trial.pick(5_000, 30_000) },
+      ],
+      trial.seed,
+    );
+    const count = trial.pick(2, 4);
+    const scaler = lab.launchScaler({ args: scaling(count, count, '--spot') });
+    await scaler.ready;
+    const complete = await becomesTrue(async () => (await eyes.running()) === count, 120_000);
+    await delay(trial.pick(6_000, 40_000));
+    await lab.setFaults([]);
+    const all = await eyes.all();
+    scaler.signal('SIGTERM');
+    await scaler.ended;
+    return conclude(lab, [], undefined, async () => [
+      isTrue('the fleet is complete', complete),
+      equals('instances ever', all.length, count),
+      equals('launched twice', twice(all), 0),
+    ]);
+  },
+};
+
+const burst: FaultTest = {
+  name: 'F29',
+  title: 'a burst of 200 images at a fleet of none: up to the maximum, and down to none again',
+  run: async (trial) => {
+    const lab = await openFleet(trial);
+    const eyes = openEyes(trial, lab);
+    const most = trial.pick(3, 6);
+    const web = await lab.startWeb();
+    const url = await urlOf(web);
+    // The course's rule: a worker for two that wait, and none a minute after the last.
+    const scaler = lab.launchScaler({ args: scaling(0, most, '--policy', 'seed') });
+    await scaler.ready;
+    await delay(2_000);
+    const atRest = (await eyes.all()).length;
+    let peak = 0;
+    let watching = true;
+    const watch = (async () => {
+      for (; watching; await delay(200)) peak = Math.max(peak, (await eyes.alive()).length);
+    })();
+    const load = startLoad({ urls: () => [url], photos: trial.photos, count: 200, concurrency: 100 });
+    await load.done;
+    const none = await becomesTrue(async () => (await eyes.alive()).length === 0, 120_000, 500);
+    watching = false;
+    await watch;
+    const all = await eyes.all();
+    scaler.signal('SIGTERM');
+    await scaler.ended;
+    const decisions = await decisionsOf(lab);
+    const changes = decisions.filter(({ acts }) => acts.length > 0);
+    for (const { sentence, acts } of changes) trial.say(`${sentence} [${acts.join(', ')}]`);
+    return conclude(lab, load.operations, undefined, async ({ acked }) => [
+      equals('acked', acked, 200),
+      equals('workers at rest', atRest, 0),
+      equals('workers at most', peak, most),
+      isTrue('none is left', none),
+      equals('launched twice', twice(all), 0),
+      equals('workers ended while working', cutShort(lab).length, 0),
+      equals('dead letters', await deadLetters(lab), 0),
+      atLeast(
+        'decisions that launch',
+        changes.filter(({ acts }) => acts.some((act) => act.startsWith('launch'))).length,
+        1,
+      ),
+      atLeast(
+        'decisions that drain',
+        changes.filter(({ acts }) => acts.some((act) => act.startsWith('drain'))).length,
+        1,
+      ),
+      different(decisions),
+    ]);
+  },
+};
+
+const cron: FaultTest = {
+  name: 'F30',
+  title: 'five shifts of cron in a row, and one that overlaps',
+  run: async (trial) => {
+    const lab = await openFleet(trial);
+    const eyes = openEyes(trial, lab);
+    const seconds = trial.pick(2, 8);
+    const shift = (min: number) => lab.launchScaler({ args: scaling(min, 2, '--for', `${seconds}s`) });
+    const codes: (number | null)[] = [];
+    const sizes: number[] = [];
+    for (let n = 0; n < 5; n++) {
+      const own = shift(2);
+      await own.ready;
+      // Started by a cron that believes in other settings, too: it finds the lease taken and does nothing.
+      const second = n === 2 ? shift(2) : undefined;
+      for (const each of [own, ...(second ? [second] : [])]) codes.push((await each.ended).code);
+      sizes.push((await eyes.alive()).length);
+    }
+    const all = await eyes.all();
+    const decisions = await decisionsOf(lab);
+    const launched = decisions.flatMap(({ acts }) => acts.filter((act) => act.startsWith('launch')));
+    return conclude(lab, [], undefined, async () => [
+      equals('exit codes', codes.join(), '0,0,0,0,0,0'),
+      equals('workers after each shift', sizes.join(), '2,2,2,2,2'),
+      equals('instances ever', all.length, 2),
+      equals('launches decided', launched.length, 2),
+      atLeast('decisions', decisions.length, 5),
+      different(decisions),
+    ]);
+  },
+};
+
+const thousand: FaultTest = {
+  name: 'F31',
+  title: 'a scaler of 1,000 instances, each with news',
+  run: async (trial) => {
+    const count = trial.pick(300, 1_000);
+    const lab = await trial.lab({ cloudArgs: ['--idle-instances'] });
+    const { cluster } = lab;
+    const eyes = openEyes(trial, lab);
+    const [image] = publicImages;
+    const tags = { [tagKeys.cluster]: cluster.names.cluster, [tagKeys.role]: 'worker' };
+    const indexes = Array.from({ length: count }, (_, index) => index);
+    const inTens = async (act: (index: number) => Promise<void>) => {
+      for (let start = 0; start < count; start += 10)
+        await Promise.all(indexes.slice(start, start + 10).map(act));
+    };
+    await inTens(async (index) => {
+      await eyes.ec2.launch({
+        imageId: image?.id ?? '',
+        userData: '#!/bin/sh\n# imgrec {"v":1,"role":"worker","cluster":"imgrec"}\n',
+        instanceType,
+        market: 'on-demand',
+        clientToken: `token-${index}`,
+        tags: { ...tags, [tagKeys.slot]: String(index + 1) },
+      });
+    });
+    const instances = await eyes.alive();
+    const report = (round: number) =>
+      inTens(async (index) => {
+        const id = instances[index]?.id ?? '';
+        const body = {
+          ...{ v: 1, instance: id, state: 'ready', readyForSeconds: round * 20, imagesDone: round * 80 },
+          ...{ busySeconds: round * 20, emptyReceivesWithBacklog: 0 },
+        };
+        await cluster.s3.put(
+          cluster.names.opsBucket,
+          `fleet/${id}.json`,
+          JSON.stringify(body),
+          'application/json',
+        );
+      });
+    await report(1);
+    const scaler = lab.launchScaler({ args: scaling(count, count) });
+    await scaler.ready;
+    const before = await lab.calls();
+    const since = (await decisionsOf(lab)).length;
+    let mostMb = 0;
+    for (let round = 2; round < 6; round++) {
+      await report(round);
+      await delay(1_500);
+      mostMb = Math.max(mostMb, residentMb(scaler.pid));
+    }
+    const after = await lab.calls();
+    scaler.signal('SIGTERM');
+    await scaler.ended;
+    const runs = (await decisionsOf(lab)).length - since;
+    const made = (name: string) => (after[name] ?? 0) - (before[name] ?? 0);
+    const calls = Object.keys(after)
+      .filter((name) => /^(ec2|ssm):|GetQueueAttributes|ListObjects|GetObject/.test(name))
+      .map((name) => `${name} ${(made(name) / Math.max(1, runs)).toFixed(1)}`);
+    trial.say(`calls a run: ${calls.join(', ')}; ${mostMb.toFixed(0)} MB`);
+    return conclude(lab, [], undefined, async () => [
+      equals('instances that live', (await eyes.alive()).length, count),
+      atLeast('runs', runs, 4),
+      timed(trial, atMost('resident MB', mostMb, 200)),
+      atMost('reports read a run', made('s3:GetObject') / Math.max(1, runs), 101),
+      equals('launches', made('ec2:RunInstances'), 0),
+      equals('terminations', made('ec2:TerminateInstances'), 0),
+    ]);
+  },
+};
+
+export const scalingTests: readonly FaultTest[] = [
+  wrongClocks,
+  shrinkUnderLoad,
+  awkwardCloud,
+  burst,
+  cron,
+  thousand,
+];
