@@ -209,7 +209,7 @@ describe('a scaler that is killed', () => {
   test('at any step leaves nothing that the next one does not mend', async () => {
     const { steps } = await lifeUntil(Number.POSITIVE_INFINITY);
     expect(steps).toBeGreaterThan(300);
-    const stride = 5;
+    const stride = 11;
     for (let deathAt = 1; deathAt <= steps; deathAt += stride) {
       const { world } = await lifeUntil(deathAt);
       const told = `killed at step ${deathAt}`;
