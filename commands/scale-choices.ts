@@ -1,6 +1,5 @@
 import type { SettingKey, Settings } from '../src/config/settings.ts';
 import { usageError } from '../src/errors.ts';
-import { publicImages } from '../src/localcloud/public-images.ts';
 import { choosePolicies } from '../src/scaling/chosen.ts';
 import type { ScaleChoices } from '../src/scaling/open.ts';
 
@@ -56,8 +55,6 @@ export const scaleChoicesOf = (settings: Pick<Settings, (typeof scaleSettings)[n
     },
     pools: { instanceTypes: settings.instanceTypes, subnetIds: settings.subnets, spot: settings.spot },
     warm: settings.scaleIn === 'stop' ? settings.warm : 0,
-    imageId: publicImages[0]?.id ?? '',
-    graceSeconds: settings.graceSeconds,
     drainSeconds: settings.graceSeconds + drainMarginSeconds,
     hoursPerDay: settings.hoursPerDay,
   };

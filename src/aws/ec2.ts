@@ -25,8 +25,8 @@ export interface FoundInstance {
 export type Market = 'on-demand' | 'spot';
 
 export interface LaunchRequest {
-  readonly imageId: string;
-  readonly userData: string;
+  /** Name of the launch template; its default version is used. */
+  readonly template: string;
   readonly instanceType: string;
   readonly subnetId?: string | undefined;
   readonly market: Market;
@@ -95,16 +95,13 @@ export const createEc2 = (connection: Connection, limits?: CallLimits) => {
       calling('launch an instance', async () => {
         const { Instances = [] } = await client.send(
           new RunInstancesCommand({
-            ImageId: request.imageId,
-            UserData: Buffer.from(request.userData).toString('base64'),
+            LaunchTemplate: { LaunchTemplateName: request.template, Version: '$Default' },
             InstanceType: request.instanceType as never,
             ...(request.subnetId === undefined ? {} : { SubnetId: request.subnetId }),
             ...(request.market === 'spot' ? { InstanceMarketOptions: { MarketType: 'spot' } } : {}),
             MinCount: 1,
             MaxCount: 1,
             ClientToken: request.clientToken,
-            // A worker that has drained ends its own instance; stopped ones would wait for somebody to start them.
-            InstanceInitiatedShutdownBehavior: 'terminate',
             TagSpecifications: [
               {
                 ResourceType: 'instance',

@@ -13,8 +13,7 @@ export const launchIntent = z.object({
   pool,
   /** Every parameter of the call, so that it can be repeated verbatim by a scaler with other settings. */
   request: z.object({
-    imageId: z.string(),
-    userData: z.string(),
+    template: z.string(),
     instanceType: z.string(),
     subnetId: z.string().optional(),
     market: z.enum(['on-demand', 'spot']),

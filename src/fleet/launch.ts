@@ -1,41 +1,27 @@
 import type { LaunchRequest } from '../aws/ec2.ts';
 import { type ClusterNames, tagKeys } from '../aws/names.ts';
 import type { Pool } from './pools.ts';
-import { readBootScript, renderUserData } from './user-data.ts';
 
-export interface LaunchPlan {
-  readonly names: ClusterNames;
-  readonly installId: string;
-  readonly imageId: string;
-  /** What a worker gets to finish what runs. */
-  readonly graceSeconds: number;
-}
-
-/** The call that launches a worker into a slot, for any slot and pool. Reads the boot script once. */
-export const workerRequests = ({
-  names,
-  installId,
-  imageId,
-  graceSeconds,
-}: LaunchPlan): ((slot: number, pool: Pool, clientToken: string) => LaunchRequest) => {
-  const userData = renderUserData(
-    readBootScript(),
-    { v: 1, role: 'worker', cluster: names.cluster },
-    { graceSeconds },
-  );
-  return (slot, { instanceType, subnetId, market }, clientToken) => ({
-    imageId,
-    userData,
-    instanceType,
-    ...(subnetId === undefined ? {} : { subnetId }),
-    market,
-    clientToken,
-    tags: {
-      Name: names.workerName,
-      [tagKeys.cluster]: names.cluster,
-      [tagKeys.install]: installId,
-      [tagKeys.role]: 'worker',
-      [tagKeys.slot]: String(slot),
-    },
-  });
-};
+/**
+ * The call that launches a worker into a slot. The launch template says all the rest, and has the name of the instances.
+ * @param installId absent where it may not be read; the template's own tags have it, too
+ */
+export const workerRequest = (
+  { names, installId }: { readonly names: ClusterNames; readonly installId: string | undefined },
+  slot: number,
+  { instanceType, subnetId, market }: Pool,
+  clientToken: string,
+): LaunchRequest => ({
+  template: names.workerName,
+  instanceType,
+  ...(subnetId === undefined ? {} : { subnetId }),
+  market,
+  clientToken,
+  tags: {
+    Name: names.workerName,
+    [tagKeys.cluster]: names.cluster,
+    ...(installId === undefined ? {} : { [tagKeys.install]: installId }),
+    [tagKeys.role]: 'worker',
+    [tagKeys.slot]: String(slot),
+  },
+});

@@ -7,7 +7,7 @@ import { createRegister, type Register } from '../aws/register.ts';
 import { createSsm } from '../aws/ssm.ts';
 import type { Clock } from '../clock.ts';
 import { exitCodes, ImgrecError } from '../errors.ts';
-import { workerRequests } from '../fleet/launch.ts';
+import { workerRequest } from '../fleet/launch.ts';
 import type { Log } from '../log.ts';
 import { scalerLockKey } from '../reports/reports.ts';
 import { openJournal } from './journal.ts';
@@ -17,11 +17,7 @@ import { createScaler, type Scaler } from './scaler.ts';
 import { createSweeper } from './sweep.ts';
 
 /** Everything about scaling that an operator chooses. */
-export interface ScaleChoices extends Omit<ScaleConfig, 'request'> {
-  readonly imageId: string;
-  /** What a worker gets to finish what runs. */
-  readonly graceSeconds: number;
-}
+export type ScaleChoices = Omit<ScaleConfig, 'request'>;
 
 /** The lock of a cluster, for whoever only reads it or gives orders. */
 export const openRegister = ({ connection, identity, names }: Cluster): Register =>
@@ -33,11 +29,13 @@ const notProvisioned = (cluster: string): ImgrecError =>
     exitCode: exitCodes.cloud,
   });
 
-const installIdOf = async ({ s3, names }: Cluster): Promise<string> => {
+/** Undefined for whoever may scale and not read it. */
+const installIdOf = async ({ s3, names }: Cluster): Promise<string | undefined> => {
   try {
     const id = await readInstallId(s3, names.opsBucket);
     if (id !== undefined) return id;
   } catch (error) {
+    if (error instanceof CloudError && error.status === 403) return undefined;
     if (!(error instanceof CloudError) || error.code !== 'NoSuchBucket') throw error;
   }
   throw notProvisioned(names.cluster);
@@ -71,8 +69,6 @@ export const openScaler = async (
   };
   try {
     const installId = await installIdOf(cluster);
-    const { imageId, graceSeconds, ...config } = choices;
-    const request = workerRequests({ names, installId, imageId, graceSeconds });
     const sweep = createSweeper(cluster, { clock, log });
     const lease = openLease({ register, clock, takeOver });
     const scaler = createScaler({
@@ -92,7 +88,10 @@ export const openScaler = async (
         },
         log,
       },
-      config: { ...config, request },
+      config: {
+        ...choices,
+        request: (slot, pool, token) => workerRequest({ names, installId }, slot, pool, token),
+      },
       journal: openJournal({ s3, bucket: names.opsBucket, clock, log }),
       afresh: takeOver,
       log,

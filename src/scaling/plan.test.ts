@@ -24,8 +24,7 @@ const config: ScaleConfig = {
   drainSeconds: 45,
   hoursPerDay: undefined,
   request: (_slot, { instanceType, market }, clientToken) => ({
-    imageId: 'ami-1',
-    userData: '',
+    template: 'sim-worker',
     instanceType,
     market,
     clientToken,

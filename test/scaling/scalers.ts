@@ -25,8 +25,7 @@ export const configOf = (world: World, changes: Partial<ScaleConfig> = {}): Scal
   drainSeconds: 45,
   hoursPerDay: undefined,
   request: (slot, { instanceType, subnetId, market }, clientToken) => ({
-    imageId: 'ami-1',
-    userData: '',
+    template: 'sim-worker',
     instanceType,
     ...(subnetId === undefined ? {} : { subnetId }),
     market,

@@ -3,7 +3,6 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createEc2, type FoundInstance } from '../../../src/aws/ec2.ts';
 import { tagKeys } from '../../../src/aws/names.ts';
-import { publicImages } from '../../../src/localcloud/public-images.ts';
 import { type Explanation, explainLast } from '../../../src/scaling/explain.ts';
 import { fakeClock } from '../fake-clock.ts';
 import { becomesTrue, type Lab, urlOf } from '../lab.ts';
@@ -316,7 +315,6 @@ const thousand: FaultTest = {
     const lab = await trial.lab({ cloudArgs: ['--idle-instances'] });
     const { cluster } = lab;
     const eyes = openEyes(trial, lab);
-    const [image] = publicImages;
     const tags = { [tagKeys.cluster]: cluster.names.cluster, [tagKeys.role]: 'worker' };
     const indexes = Array.from({ length: count }, (_, index) => index);
     const inTens = async (act: (index: number) => Promise<void>) => {
@@ -325,8 +323,7 @@ const thousand: FaultTest = {
     };
     await inTens(async (index) => {
       await eyes.ec2.launch({
-        imageId: image?.id ?? '',
-        userData: '#!/bin/sh\n# imgrec {"v":1,"role":"worker","cluster":"imgrec"}\n',
+        template: cluster.names.workerName,
         instanceType,
         market: 'on-demand',
         clientToken: `token-${index}`,
