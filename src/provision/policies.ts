@@ -95,7 +95,11 @@ const scalerStatements = (subject: PolicySubject): readonly Statement[] => {
       ['s3:GetObject', 's3:PutObject'],
       objects(subject, names.opsBucket, 'journal/scale/*'),
     ),
-    allow('ReadReports', ['s3:GetObject'], objects(subject, names.opsBucket, 'fleet/*', 'web/*')),
+    allow(
+      'ReadReports',
+      ['s3:GetObject'],
+      objects(subject, names.opsBucket, 'fleet/*', 'web/*', 'install.json'),
+    ),
     allow('ForgetTheDead', ['s3:DeleteObject'], objects(subject, names.opsBucket, 'fleet/*', 'web/*')),
     allow('ListReports', ['s3:ListBucket'], [bucketArn(subject, names.opsBucket)], {
       StringLike: { 's3:prefix': ['fleet/*', 'web/*', 'journal/scale/*', 'locks/*'] },

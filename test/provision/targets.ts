@@ -52,3 +52,14 @@ export const instanceLauncher: readonly string[] = [
   process.execPath,
   path.join(packageRoot, 'test', 'contract', 'instance.mjs'),
 ];
+
+/** The same without a Node of its own, for tests that start many: it says that it is ready on the channel that it is given. */
+export const quickLauncher: readonly string[] = [
+  '/bin/sh',
+  '-c',
+  `printf '{"type":"ready"}\\n' >&3; exec sleep 600`,
+];
+
+/** Calls that change something, by the names of their operations. */
+export const isMutating = (operation: string): boolean =>
+  !/:(Get|List|Describe|Head)/.test(operation) && !operation.startsWith('admin:');
