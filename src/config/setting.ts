@@ -1,3 +1,4 @@
+import { Cron } from 'croner';
 import { z } from 'zod';
 
 /** Everything there is to say about one setting: flags, environment, file keys, help and documentation are derived from it. */
@@ -118,6 +119,14 @@ const scheduleEntry = /^\s*((?:[\d*,/A-Za-z-]+\s+){4}[\d*,/A-Za-z#-]+)\s*=\s*(\d
 
 const scheduleError = 'must be entries such as "0 8 * * 1-5 = 3" between semicolons';
 
+const isCron = (expression: string): boolean => {
+  try {
+    return new Cron(expression).nextRun() !== null;
+  } catch {
+    return false;
+  }
+};
+
 /** Least workers from the minutes of cron expressions on. */
 export const schedules: z.ZodType<readonly { readonly cron: string; readonly min: number }[]> = z.preprocess(
   (value) =>
@@ -130,7 +139,7 @@ export const schedules: z.ZodType<readonly { readonly cron: string; readonly min
   z.array(
     z.object(
       {
-        cron: z.string({ error: scheduleError }),
+        cron: z.string({ error: scheduleError }).refine(isCron, { error: scheduleError }),
         min: z.number({ error: scheduleError }).int().nonnegative(),
       },
       { error: scheduleError },

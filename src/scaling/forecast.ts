@@ -1,4 +1,4 @@
-import type { Prices } from '../prices.ts';
+import { hoursPerMonth, type Prices } from '../prices.ts';
 import { fleetReportIntervalMs, webReportIntervalMs } from '../reports/reports.ts';
 
 /** What one image takes besides a worker's time. */
@@ -42,13 +42,12 @@ export interface Cost {
 }
 
 const gib = 2 ** 30;
-const monthHours = 730;
 const volumeGib = 8;
 const million = 1e6;
 
 /** An instance with its disk and its public address, an hour. */
 export const machineHour = (instanceHour: number, prices: Prices): number =>
-  instanceHour + (volumeGib * prices.gp3GibMonth) / monthHours + prices.publicIpv4Hour;
+  instanceHour + (volumeGib * prices.gp3GibMonth) / hoursPerMonth + prices.publicIpv4Hour;
 
 /** What a million images cost, by what it is paid for. Web instances are not in it: they are there whatever the policy. */
 export const costOf = (
@@ -75,7 +74,7 @@ export const costOf = (
   const sqsRequests =
     perImage.sqsRequests * perMillion.sqsRequest +
     perMillionImages((emptyPolls * perMillion.sqsRequest) / million);
-  const months = perImage.retentionSeconds / 3_600 / monthHours;
+  const months = perImage.retentionSeconds / 3_600 / hoursPerMonth;
   const storage = million * (perImage.storedBytes / gib) * months * prices.s3GibMonth;
   const transfer = million * (perImage.answerBytes / gib) * prices.transferOutGib;
   return {

@@ -107,6 +107,7 @@ describe('imgrec scale simulate', { timeout: 60_000 }, () => {
     [['short.csv', '--policy', 'best'], '--policy "best" is none of'],
     [['short.csv', '--policy', 'kpa:3'], '--policy kpa takes no number'],
     [['short.csv', '--boot', '9..3'], '--boot must have the shorter time first'],
+    [['short.csv', '--schedule', '99 8 * * * = 3'], '--schedule must be entries such as'],
     [['short.csv', '--every', '0.5'], '--every must be whole seconds'],
     [['short.csv', '--instance-types', 'z9.huge'], 'no price is known of z9.huge'],
     [['short.csv', 'stamps.csv', '--html', 'x.svg'], 'an .svg shows one trace'],

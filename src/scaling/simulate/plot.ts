@@ -6,9 +6,10 @@ const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9
 
 const width = 960;
 const panelHeight = 130;
+const gap = 38;
 const left = 64;
 const right = 16;
-const top = 34;
+const top = 44;
 
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
@@ -45,7 +46,7 @@ const panel = (
 ): string => {
   const shown = firstOnly === true ? histories.slice(0, 1) : histories;
   const most = roundedUp(Math.max(...shown.flatMap(({ points }) => points.map(value))));
-  const y0 = top + index * (panelHeight + 26) + panelHeight;
+  const y0 = top + index * (panelHeight + gap) + panelHeight;
   const x = (second: number) => (left + (second / lastSecond) * (width - left - right)).toFixed(1);
   const y = (amount: number) => (y0 - (amount / most) * panelHeight).toFixed(1);
   const lines = shown.map(({ points }, policy) => {
@@ -62,21 +63,26 @@ const panel = (
     (part) =>
       `<text x="${x(part * lastSecond)}" y="${y0 + 14}" text-anchor="middle">${timeLabel(part * lastSecond)}</text>`,
   );
-  return [`<text x="${left}" y="${y0 - panelHeight - 5}">${title}</text>`, ...scale, ...times, ...lines].join(
-    '\n',
-  );
+  // The first policy is drawn last: on top.
+  return [
+    `<text x="${left}" y="${y0 - panelHeight - 6}">${title}</text>`,
+    ...scale,
+    ...times,
+    ...lines.toReversed(),
+  ].join('\n');
 };
 
 /** Arrivals, backlog, fleet and waits of all policies over one trace, as one SVG. */
 export const plotSvg = (trace: string, histories: readonly History[]): string => {
   const lastSecond = Math.max(1, ...histories.map(({ points }) => points.at(-1)?.second ?? 1));
-  const height = top + panels.length * (panelHeight + 26) + 30;
+  const height = top + panels.length * (panelHeight + gap) + 30;
   const legend = histories.map(
     ({ label }, index) =>
       `<text x="${left + index * 120}" y="${height - 10}" fill="${colours[index % colours.length]}">${escaped(label)}</text>`,
   );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<title>Arrivals, backlog, workers and waits over ${escaped(trace)}</title>`,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     `<text x="${left}" y="16" font-size="14">${escaped(trace)}</text>`,
     ...panels.map((each, index) => panel(each, index, histories, lastSecond)),
