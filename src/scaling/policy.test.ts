@@ -134,6 +134,41 @@ describe('limits', () => {
   });
 });
 
+describe('a fleet at work', () => {
+  test('is not made smaller while messages wait, however few, and is once none does', () => {
+    const few = { ...idle, visible: 3, instances: ready(10) };
+    expect(decide(calmState(), few, config)).toMatchObject({ desired: 10, why: { rule: 'work-waits' } });
+    expect(decide(calmState(), { ...few, visible: 0 }, config).desired).toBe(0);
+  });
+
+  test.each([
+    [
+      '30 a second at 4 a worker: 8, and one for the margin at most',
+      { arrived: 300, visible: 0, rate: 4, least: 8, most: 9 },
+    ],
+    [
+      '600 waiting, nothing arriving, 1 a second a worker: cleared in 30 s by 20',
+      { arrived: 0, visible: 600, rate: 1, least: 19, most: 19 },
+    ],
+    [
+      '240 waiting, 60 a worker and second: one will do',
+      { arrived: 0, visible: 240, rate: 60, least: 1, most: 1 },
+    ],
+  ])('%s', (_what, { arrived, visible, rate, least, most }) => {
+    const steady = Array.from({ length: 12 }, (_, run) => ({
+      ...idle,
+      nowSeconds: 10_000 + 10 * run,
+      visible,
+      inFlight: arrived > 0 ? 8 : 0,
+      instances: ready(arrived > 0 ? 8 : 0),
+      arrivals: [{ from: 9_990 + 10 * run, to: 10_000 + 10 * run, count: arrived }],
+    }));
+    const { desired } = runAll(steady, { ...config, priorRatePerSecond: rate }).at(-1) ?? { desired: -1 };
+    expect(desired).toBeGreaterThanOrEqual(least);
+    expect(desired).toBeLessThanOrEqual(most);
+  });
+});
+
 describe('a fleet at zero', () => {
   const runs = (counts: readonly number[], more: Partial<Observation> = {}) =>
     counts.map((visible, index) => ({ ...idle, ...more, nowSeconds: 10_000 + 10 * index, visible }));
@@ -214,9 +249,9 @@ const instance = fc.record({
 });
 const observations = fc
   .record({
-    visible: fc.integer({ min: 0, max: 5_000 }),
+    visible: fc.oneof(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 0, max: 5_000 })),
     inFlight: fc.integer({ min: 0, max: 50 }),
-    arrived: fc.integer({ min: 0, max: 300 }),
+    arrived: fc.oneof(fc.integer({ min: 0, max: 10 }), fc.integer({ min: 0, max: 300 })),
     launchFailures: fc.integer({ min: 0, max: 1 }),
     fleet: fc.array(instance, { maxLength: 25 }),
   })
