@@ -4,6 +4,7 @@ import type { Settings } from '../src/config/settings.ts';
 import { usageError } from '../src/errors.ts';
 import type { Log } from '../src/log.ts';
 import { hopelessBoots } from '../src/scaling/boots.ts';
+import { reasonOf } from '../src/scaling/explain.ts';
 import { runs } from '../src/scaling/loop.ts';
 import type { ScalerStanding } from '../src/scaling/memory.ts';
 import { serveMetrics } from '../src/scaling/metrics.ts';
@@ -38,7 +39,10 @@ const resultOf = (run: Run): CommandResult => {
       why: decision.why,
       acts: describeActs(acts),
     },
-    text: [sentence(decision.why), ...describeActs(acts).map((act) => `  ${act}`)].join('\n'),
+    text: [
+      reasonOf(sentence(decision.why), desired, overruled),
+      ...describeActs(acts).map((act) => `  ${act}`),
+    ].join('\n'),
   };
 };
 
@@ -73,10 +77,10 @@ const keepScaling = async (
       isReady = true;
       if (run.kind === 'standby') log.debug(run, 'another scaler is at work');
       if (run.kind !== 'decided') continue;
-      const { memory, decision, acts, lost } = run.plan;
+      const { memory, decision, desired, overruled, acts, lost } = run.plan;
       fleet = memory.standing;
       const line = fleet === undefined ? '' : statusLine(fleet);
-      const text = sentence(decision.why);
+      const text = reasonOf(sentence(decision.why), desired, overruled);
       if (acts.length > 0 || line !== shown) log.info({ acts: describeActs(acts) }, `${line}; ${text}`);
       shown = line;
       if (acts.length > 0 || lost.length > 0) tell(text, { acts: describeActs(acts), lost });

@@ -13,6 +13,9 @@ export interface Choices {
 
 const day = 86_400;
 
+/** How far back `imgrec scale explain` and `--trace-from journal` can look: two weeks, so that weekly patterns show. */
+const journalDays = 14;
+
 /** After this many deliveries SQS itself gives up on a request; the worker does so earlier, with a reason. */
 const redriveBackstop = 10;
 
@@ -48,6 +51,7 @@ const storage = (site: Site, choices: Choices): readonly AnyResource[] => {
     bucket(site, names.opsBucket, 'ops', [
       { prefix: 'web/', days: 1 },
       { prefix: 'fleet/', days: 1 },
+      { prefix: 'journal/', days: journalDays },
     ]),
     bucket(site, names.inputBucket, 'input', [{ prefix: 'images/', days }]),
     bucket(site, names.outputBucket, 'output', [{ prefix: 'results/', days }]),

@@ -71,10 +71,17 @@ const overruledBy: Readonly<Record<NonNullable<Explanation['overruled']>, string
   hours: "the day's hours are spent",
 };
 
+/** The sentence for a decision, and who overruled it. */
+export const reasonOf = (
+  said: string,
+  desired: number,
+  overruled: Explanation['overruled'] | undefined,
+): string => (overruled === undefined ? said : `${said} [${desired}: ${overruledBy[overruled]}]`);
+
 export const renderExplanation = (explanation: Explanation): string => {
   const { at, overruled, desired, acts, replay } = explanation;
   const lines = [
-    `${at.slice(0, 19).replace('T', ' ')}  ${explanation.sentence}${overruled === undefined ? '' : ` [${desired}: ${overruledBy[overruled]}]`}`,
+    `${at.slice(0, 19).replace('T', ' ')}  ${reasonOf(explanation.sentence, desired, overruled)}`,
     ...acts.map((act) => `    ${act}`),
   ];
   if (replay !== 'same') lines.push(`    made again, this differs: ${replay.sentence}`);
