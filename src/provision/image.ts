@@ -185,8 +185,11 @@ export const bakeImage = async (cloud: BakeCloud, request: BakeRequest): Promise
     await removeOwnReport(cloud, builder).catch(() => undefined);
   }
   await images.tag(image.snapshotIds, tags);
-  await ssm.put(names.imageParameter, image.id);
   const { [tagKeys.artifact]: _, ...ours } = tags as Record<string, string>;
+  // Without its tags "imgrec provision destroy" would take the parameter for somebody else's.
+  if ((await ssm.get(names.imageParameter)) === undefined)
+    await ssm.create(names.imageParameter, image.id, ours);
+  else await ssm.put(names.imageParameter, image.id);
   const outdated = outdatedImages(await images.find(ours), image.id, request.keep);
   for (const each of outdated) {
     say(`removing image ${each.id} of ${each.createdAt}`);
