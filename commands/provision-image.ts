@@ -1,5 +1,4 @@
 import { connect } from '../src/aws/connection.ts';
-import { createImages } from '../src/aws/images.ts';
 import { createRunCommand } from '../src/aws/run-command.ts';
 import { exitCodes, ImgrecError } from '../src/errors.ts';
 import { bakeImage } from '../src/provision/image.ts';
@@ -28,7 +27,6 @@ export const imageCommand: Command = {
   run: async (settings, { workingFolder, output, signal }) => {
     const connection = connect(settings, workingFolder);
     const provisioner = await openProvisioner(connection, { signal, say: output.info });
-    const images = createImages(connection);
     const commands = createRunCommand(connection);
     try {
       const { clouds, keepers, circumstances } = provisioner;
@@ -41,7 +39,7 @@ export const imageCommand: Command = {
       const choices = machineChoicesOf(settings);
       const { worker } = await storeSoftware(clouds, choices, softwareToStore(connection), circumstances);
       const baked = await bakeImage(
-        { images, commands, s3: clouds.s3, ssm: clouds.ssm, names: clouds.names, installId },
+        { images: clouds.images, commands, s3: clouds.s3, ssm: clouds.ssm, names: clouds.names, installId },
         {
           ...circumstances,
           baseImageId: await newestImageFor(clouds, choices.instanceTypes[0]),
@@ -55,7 +53,7 @@ export const imageCommand: Command = {
         text: `image ${baked.imageId} (${baked.name}); roll it out with "imgrec provision update"`,
       };
     } finally {
-      for (const { close } of [images, commands, provisioner]) close();
+      for (const { close } of [commands, provisioner]) close();
     }
   },
 };

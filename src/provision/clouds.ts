@@ -1,5 +1,6 @@
 import type { Connection } from '../aws/connection.ts';
 import { createIam, type Iam } from '../aws/iam.ts';
+import { createImages, type Images } from '../aws/images.ts';
 import { type Ec2Setup, openEc2Setup } from '../aws/machines.ts';
 import { type ClusterNames, clusterNames } from '../aws/names.ts';
 import type { Place } from '../aws/queue-attributes.ts';
@@ -20,6 +21,7 @@ export interface Clouds {
   readonly ssm: Ssm;
   readonly iam: Iam;
   readonly ec2: Ec2Setup;
+  readonly images: Images;
   close(): void;
 }
 
@@ -33,6 +35,7 @@ export const openClouds = async (connection: Connection): Promise<Clouds> => {
   const ssm = createSsm(connection);
   const iam = createIam(connection);
   const ec2 = openEc2Setup(connection);
+  const images = createImages(connection);
   return {
     connection,
     names: clusterNames(connection.cluster, account, region),
@@ -43,8 +46,9 @@ export const openClouds = async (connection: Connection): Promise<Clouds> => {
     ssm,
     iam,
     ec2,
+    images,
     close: () => {
-      for (const client of [sqs, s3, buckets, ssm, iam, ec2]) client.close();
+      for (const client of [sqs, s3, buckets, ssm, iam, ec2, images]) client.close();
     },
   };
 };

@@ -21,7 +21,7 @@ export interface DestroyPlan {
 const order: readonly ((found: Found) => boolean)[] = [
   ({ kind, tags }) => kind === 'instance' && tags[tagKeys.role] === 'web',
   ({ kind }) => kind === 'instance',
-  ({ kind }) => kind === 'address' || kind === 'launch-template',
+  ({ kind }) => kind === 'address' || kind === 'launch-template' || kind === 'image',
   ({ kind }) => kind === 'security-group' || kind === 'profile',
   ({ kind }) => kind === 'role' || kind === 'document',
   ({ kind }) => kind === 'queue' || kind === 'parameter',

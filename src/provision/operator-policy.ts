@@ -153,12 +153,15 @@ const machines = (subject: PolicySubject): readonly Statement[] => {
   const { names, place } = subject;
   const ours = { StringEquals: { [`aws:ResourceTag/${tagKeys.cluster}`]: names.cluster } };
   const asked = { StringEquals: { [`aws:RequestTag/${tagKeys.cluster}`]: names.cluster } };
+  // The ARNs of images and snapshots name no account.
+  const ownedByNobody = [ec2Arn(subject, 'image/*', ''), ec2Arn(subject, 'snapshot/*', '')];
   const of = (...kinds: readonly string[]) => kinds.map((kind) => ec2Arn(subject, `${kind}/*`));
   return [
     allow(
       'Describe',
       [
         'ec2:DescribeAddresses',
+        'ec2:DescribeImages',
         'ec2:DescribeInstances',
         'ec2:DescribeLaunchTemplates',
         'ec2:DescribeLaunchTemplateVersions',
@@ -190,6 +193,7 @@ const machines = (subject: PolicySubject): readonly Statement[] => {
           'CreateSecurityGroup',
           'AllocateAddress',
           'RunInstances',
+          'CreateImage',
         ],
       },
     }),
@@ -208,10 +212,21 @@ const machines = (subject: PolicySubject): readonly Statement[] => {
         'ec2:RevokeSecurityGroupEgress',
         'ec2:RevokeSecurityGroupIngress',
         'ec2:StartInstances',
+        'ec2:StopInstances',
         'ec2:TerminateInstances',
       ],
       of('launch-template', 'security-group', 'elastic-ip', 'instance', 'network-interface'),
       ours,
+    ),
+    allow('ImageOfOurs', ['ec2:CreateImage'], of('instance'), ours),
+    allow('NewImage', ['ec2:CreateImage'], ownedByNobody),
+    // A snapshot comes with its image, and without tags.
+    allow('TagSnapshots', ['ec2:CreateTags'], [ec2Arn(subject, 'snapshot/*', '')], asked),
+    allow('RemoveImages', ['ec2:DeregisterImage', 'ec2:DeleteSnapshot'], ownedByNobody, ours),
+    allow(
+      'LookAtBuilders',
+      ['ssm:SendCommand'],
+      [`arn:${place.partition}:ssm:${place.region}::document/AWS-RunShellScript`],
     ),
     allow('DrainWorkers', ['ssm:SendCommand'], of('instance'), {
       StringEquals: { [`ssm:resourceTag/${tagKeys.cluster}`]: names.cluster },

@@ -15,6 +15,7 @@ export const kinds = [
   'launch-template',
   'instance',
   'address',
+  'image',
 ] as const;
 
 export type Kind = (typeof kinds)[number];
@@ -48,6 +49,7 @@ export interface Aspects {
   };
   readonly instance: { readonly state: 'running' };
   readonly address: { readonly instance: Reference | string };
+  readonly image: Readonly<Record<string, never>>;
 }
 
 /** What is said once, when it is made, and cannot be changed or is not worth it. */
@@ -75,7 +77,10 @@ export interface Resource<K extends Kind> {
   readonly made?: Birth;
 }
 
-export type AnyResource = { readonly [K in Kind]: Resource<K> }[Kind];
+/** What a plan can want: images are made by a command of their own, and found where everything is deleted. */
+type Wantable = Exclude<Kind, 'image'>;
+
+export type AnyResource = { readonly [K in Wantable]: Resource<K> }[Wantable];
 
 /** A resource as it was found. */
 export interface Found {

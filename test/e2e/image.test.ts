@@ -2,6 +2,7 @@ import {
   CreateLaunchTemplateCommand,
   DescribeImagesCommand,
   DescribeInstancesCommand,
+  DescribeSnapshotsCommand,
   EC2Client,
 } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -238,6 +239,16 @@ describe.each(targets)('an image, on $name $why', ({ why, hasPrograms, open }) =
       await expect(bake({ signal: interrupted })).rejects.toThrow(/interrupted while/);
       expect(await ours()).toEqual(before);
       expect(await builders()).toEqual([]);
+    });
+
+    it.skipIf(!hasPrograms)('goes with everything else when the cluster is destroyed', async () => {
+      const args = ['provision', 'destroy', '--local', '--state', stateFolder, '--cluster', 'test', '--yes'];
+      const { exitCode, stderr } = await runImgrec([...args, '--delete-data'], { cwd: stateFolder });
+      expect(exitCode, stderr).toBe(0);
+      expect(await ours()).toEqual([]);
+      expect(await parameter()).toBeUndefined();
+      const { Snapshots } = await ec2.send(new DescribeSnapshotsCommand({ OwnerIds: ['self'] }));
+      expect(Snapshots ?? []).toEqual([]);
     });
   });
 });

@@ -3,6 +3,7 @@ import type { Birth, Found, Kind, Resource } from '../resources.ts';
 import { addressKeeper } from './addresses.ts';
 import { bucketKeeper } from './buckets.ts';
 import { documentKeeper } from './documents.ts';
+import { imageKeeper } from './images.ts';
 import { instanceKeeper } from './instances.ts';
 import type { Circumstances, Keeper } from './keeper.ts';
 import { parameterKeeper } from './parameters.ts';
@@ -16,7 +17,7 @@ import { templateKeeper } from './templates.ts';
 export type Keepers = { readonly [K in Kind]: Keeper<K> };
 
 export const openKeepers = (
-  { buckets, sqs, ssm, iam, ec2, names }: Clouds,
+  { buckets, sqs, ssm, iam, ec2, images, names }: Clouds,
   circumstances: Circumstances,
 ): Keepers => ({
   bucket: bucketKeeper(buckets),
@@ -29,6 +30,7 @@ export const openKeepers = (
   'launch-template': templateKeeper(ec2),
   instance: instanceKeeper(ec2, iam, names, circumstances),
   address: addressKeeper(ec2, names),
+  image: imageKeeper(images),
 });
 
 /** The keeper of a resource: its kind says which, which the compiler cannot follow through a union. */
