@@ -34,6 +34,7 @@ export const simulationSettings = [
   'instanceTypes',
   'traceFrom',
   'readingAgeSeconds',
+  'reportEverySeconds',
   'readingNoise',
   'slowBoots',
   'hungBoots',
@@ -118,6 +119,7 @@ export const courseOf = (settings: Settings, context: CommandContext): Omit<Cour
       spotPerHour: settings.interruptions,
       readingAgeSeconds: settings.readingAgeSeconds,
       readingNoise: settings.readingNoise,
+      webReportSeconds: settings.reportEverySeconds,
       seed: settings.seed,
     },
     config: {

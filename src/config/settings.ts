@@ -567,6 +567,13 @@ export const settings = {
     placeholder: 'FRACTION',
     help: 'and off by this relative standard deviation',
   }),
+  reportEverySeconds: setting({
+    name: 'report-every',
+    type: integer(1, 600),
+    default: 10,
+    placeholder: 'SECONDS',
+    help: 'arrivals of the simulated web tier are known this often',
+  }),
   slowBoots: setting({
     name: 'slow-boots',
     type: fraction,

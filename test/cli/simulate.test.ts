@@ -90,6 +90,20 @@ describe('imgrec scale simulate', { timeout: 60_000 }, () => {
     );
   });
 
+  it.each([
+    ['--reading-age', '200'],
+    ['--reading-noise', '0.9'],
+    ['--report-every', '60'],
+    ['--slow-boots', '1'],
+    ['--hung-boots', '0.5'],
+    ['--refused-launches', '0.5'],
+    ['--interruptions', '1'],
+  ])('%s %s changes what comes out', async (...flag) => {
+    expect(await simulate('short.csv', '--scale', '5', ...flag)).not.toEqual(
+      await simulate('short.csv', '--scale', '5'),
+    );
+  });
+
   it('--html: a page with a plot for each trace that loads nothing; .svg: the plot alone', async () => {
     await simulate('short.csv', 'stamps.csv', '--policy', 'balanced,keda', '--html', 'page.html');
     const page = await readFile(path.join(folder, 'page.html'), 'utf8');
