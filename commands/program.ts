@@ -77,12 +77,15 @@ const define = (
   sub.summary(command.summary).description(command.description ?? command.summary);
   for (const key of command.settings) sub.addOption(settingOption(key));
   for (const [key, alias] of Object.entries(command.aliases ?? {})) {
-    const name = settings[key as SettingKey].name;
+    const { name, placeholder } = settings[key as SettingKey];
+    if (placeholder === undefined) {
+      // A switch has no value to parse.
+      sub.addOption(new Option(alias.flag, `same as --${name}`));
+      sub.on(`option:${alias.flag.replace('--', '')}`, () => sub.setOptionValueWithSource(key, true, 'cli'));
+      continue;
+    }
     sub.addOption(
-      new Option(
-        `${alias.flag} <${settings[key as SettingKey].placeholder ?? 'VALUE'}>`,
-        `same as --${name}`,
-      ).argParser((value: string) => {
+      new Option(`${alias.flag} <${placeholder}>`, `same as --${name}`).argParser((value: string) => {
         const flags = sub.opts();
         if (flags[key] !== undefined) throw usageError(repeated(`--${name} (or ${alias.flag})`));
         sub.setOptionValueWithSource(key, alias.convert ? alias.convert(value) : value, 'cli');

@@ -2,6 +2,7 @@ import { connect } from '../src/aws/connection.ts';
 import { changesOf } from '../src/provision/plan.ts';
 import { carryOut, openProvisioner } from '../src/provision/provision.ts';
 import { renderCost, renderDone, renderPlan } from '../src/provision/render.ts';
+import { untilHealthy } from '../src/provision/until-healthy.ts';
 import { wishOf } from '../src/provision/wish.ts';
 import type { Command } from './command.ts';
 import { confirm, costOf, orderOf, resourceSettings } from './provision-choices.ts';
@@ -16,7 +17,8 @@ export const provision: Command = {
   summary: "Make a cluster's resources, or bring them back to what they should be",
   description:
     'Show what has to be made or changed, ask, and do it. A second run changes nothing; one that was interrupted is carried on by the next.',
-  settings: [...resourceSettings, 'yes'],
+  settings: [...resourceSettings, 'untilHealthy', 'yes'],
+  aliases: { untilHealthy: { flag: '--wait' } },
   examples: [
     {
       does: 'on the local cloud that "imgrec dev --only cloud" runs',
@@ -45,6 +47,7 @@ export const provision: Command = {
         adopt: settings.adopt,
         onDone: (step, seconds) => output.info(renderDone(step, seconds)),
       });
+      if (settings.untilHealthy) await untilHealthy(provisioner, settings.port);
       const { resources, cluster, account, region } = report;
       const outcome = changes.length === 0 ? 'nothing to change' : `${changes.length} changed`;
       return {

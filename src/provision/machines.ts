@@ -57,6 +57,8 @@ export interface Surroundings {
   readonly allowFrom: string;
   /** Whether machines have public addresses: not in private subnets. */
   readonly hasPublicAddresses: boolean;
+  /** Where the web tier of a web instance listens. */
+  readonly webHost: string;
   /** SHA-256 of the software that instances fetch; `in-image` where they have it, undefined where it is still to be packed. */
   readonly software: Readonly<Record<Role, string | undefined>>;
 }

@@ -40,7 +40,13 @@ const bucket = (
   };
 };
 
-const storage = (site: Site, choices: Choices): readonly AnyResource[] => {
+/** A web instance is reached from other machines; who may is its security group's to say. */
+const webSettings = (machines: Wish['machines']): Readonly<Record<string, unknown>> =>
+  machines === undefined || machines.choices.webInstances === 0
+    ? {}
+    : { host: machines.surroundings.webHost, public: machines.surroundings.webHost === '0.0.0.0' };
+
+const storage = (site: Site, choices: Wish): readonly AnyResource[] => {
   const { names, place } = site;
   const { retentionSeconds, visibilitySeconds } = choices;
   // A dead letter keeps the age of its request, so the dead-letter queue must keep longer than the request queue.
@@ -85,7 +91,9 @@ const storage = (site: Site, choices: Choices): readonly AnyResource[] => {
     {
       kind: 'parameter',
       name: names.settingsParameter,
-      aspects: { value: JSON.stringify(choices.workerSettings) },
+      aspects: {
+        value: JSON.stringify({ ...webSettings(choices.machines), ...choices.workerSettings }),
+      },
       tags: tagsOf(site, 'settings'),
     },
   ];

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { type SettingKey, type Settings, settings } from '../config/settings.ts';
 
-/** Settings that a worker instance takes from whoever provisioned the cluster. */
+/** Settings that instances take from whoever provisioned the cluster: workers, and the web tier and scaler of a web instance. */
 const workerKeys = [
   'model',
   'modelSize',
@@ -20,13 +20,32 @@ const workerKeys = [
   'pollWaitSeconds',
   'graceSeconds',
   'idleExitSeconds',
+  'port',
+  'waitSeconds',
+  'reply',
+  'top',
+  'transport',
+  'minWorkers',
+  'maxWorkers',
+  'policy',
+  'targetWaitSeconds',
+  'schedule',
+  'everySeconds',
+  'scaleIn',
+  'warm',
+  'instanceTypes',
+  'subnets',
+  'spot',
+  'hoursPerDay',
+  'serviceRate',
+  'bootSeconds',
 ] as const satisfies SettingKey[];
 
 /** A worker has a working folder of its own, so these say the whole path. */
 const pathKeys: readonly SettingKey[] = ['model', 'modelLabels'];
 
 /**
- * The imgrec.json of this cluster's workers: what was chosen here, and not what is merely this machine's default
+ * The imgrec.json of this cluster's instances: what was chosen here, and not what is merely this machine's default
  * (the number of cores here says nothing about theirs).
  */
 export const workerSettingsOf = (
