@@ -1,0 +1,61 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { packageRoot } from '../../src/package.ts';
+import { killStarted, readyObject, runImgrec, startImgrec } from '../fixtures/processes.ts';
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+
+/** From nothing to a classified image and back, as on AWS: what runs is what the instances start by themselves. */
+describe('imgrec provision on the local cloud', { timeout: 120_000 }, () => {
+  let home = '';
+  afterAll(async () => {
+    killStarted();
+    await rm(home, { recursive: true, force: true });
+  });
+
+  test('makes a cluster whose web instance classifies an image, and takes it away again', async () => {
+    home = await mkdtemp(path.join(tmpdir(), 'imgrec-provision-'));
+    const cloud = startImgrec(['dev', '--only', 'cloud', '--json'], { cwd: home });
+    await readyObject(cloud);
+    const port = await freePort();
+    const choices = ['--local', '--port', String(port), '--max-workers', '1'];
+    const made = await runImgrec(['provision', ...choices, '--yes', '--wait'], {
+      cwd: home,
+      withinMs: 60_000,
+    });
+    expect(made, made.stderr).toMatchObject({ exitCode: 0 });
+    const again = await runImgrec(['provision', 'plan', ...choices, '--detailed-exitcode'], { cwd: home });
+    expect(again, again.stderr).toMatchObject({ exitCode: 0 });
+
+    const image = await readFile(path.join(packageRoot, 'assets', 'samples', 'espresso.jpg'));
+    const answer = await fetch(`http://127.0.0.1:${port}/`, {
+      method: 'POST',
+      headers: { 'content-type': 'image/jpeg' },
+      body: new Uint8Array(image),
+    });
+    expect(await answer.text()).toBe('espresso');
+
+    const destroy = ['provision', 'destroy', '--local', '--yes'];
+    const refused = await runImgrec(destroy, { cwd: home });
+    expect(refused).toMatchObject({ exitCode: 1 });
+    expect(refused.stderr).toContain('--delete-data');
+    const gone = await runImgrec([...destroy, '--delete-data'], { cwd: home, withinMs: 60_000 });
+    expect(gone, gone.stderr).toMatchObject({ exitCode: 0 });
+    const twice = await runImgrec(destroy, { cwd: home });
+    expect(twice.stdout).toContain('nothing to delete');
+    cloud.signal('SIGTERM');
+    await cloud.exit();
+  });
+});
