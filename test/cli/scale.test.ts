@@ -2,14 +2,30 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCluster } from '../../src/aws/cluster.ts';
+import { connect } from '../../src/aws/connection.ts';
+import { resolveSettings } from '../../src/config/resolve.ts';
 import { type LocalCloud, startLocalCloud } from '../../src/localcloud/server.ts';
 import { packageRoot } from '../../src/package.ts';
+import { journalKey } from '../../src/scaling/journal.ts';
+import type { Observation } from '../../src/scaling/observation.ts';
+import { decide, type PolicyConfig } from '../../src/scaling/policy.ts';
 import { type Invoked, invoke, invokeService } from '../fixtures/invoke.ts';
 
 interface Example {
   readonly line: string;
   readonly argv: readonly string[];
 }
+
+const livedConfig: PolicyConfig = {
+  policy: 'balanced',
+  min: 0,
+  max: 3,
+  schedules: [],
+  intervalSeconds: 10,
+  priorRatePerSecond: 1,
+  priorBootSeconds: 60,
+};
 
 const subcommands = ['cron', 'pause', 'resume', 'set', 'status', 'explain', 'simulate', 'forecast'] as const;
 
@@ -129,6 +145,82 @@ describe('imgrec scale', { timeout: 60_000 }, () => {
       /^\* \* \* \* \* .*imgrec\.js scale --for 55s --max-workers 8 --schedule '0 8 \* \* 1-5 = 3' /,
     );
     expect(line).toContain(`--state ${path.join(home, '.imgrec')}`);
+  });
+
+  it('simulates what the cluster has lived through, and says so where that is nothing', async () => {
+    const nothing = await run([
+      'scale',
+      'simulate',
+      '--trace-from',
+      'journal',
+      '--local',
+      '--cluster',
+      'demo',
+    ]);
+    expect(nothing).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(nothing.stderr).toContain('the journal knows of no image yet');
+
+    const { values } = resolveSettings({
+      flags: { local: true, cluster: 'demo' },
+      environment: {},
+      file: {},
+    });
+    const demo = await openCluster(connect(values, home));
+    const entry = (second: number) => {
+      const observation: Observation = {
+        nowSeconds: second,
+        visible: 0,
+        inFlight: 0,
+        delayed: 0,
+        arrivals: [{ from: second - 10, to: second, count: 20 }],
+        launchFailures: 0,
+        instances: [],
+      };
+      const { state: before, why } = decide(undefined, observation, livedConfig);
+      const at = new Date(second * 1_000).toISOString();
+      return JSON.stringify({
+        v: 1,
+        at,
+        config: livedConfig,
+        before,
+        observation,
+        decided: 0,
+        desired: 0,
+        terminate: [],
+        why,
+        acts: [],
+      });
+    };
+    const lines = Array.from({ length: 30 }, (_, run) => entry(1_800_000_000 + 10 * run));
+    await demo.s3.put(
+      demo.names.opsBucket,
+      journalKey('2027-01-15T08:00:00.000Z'),
+      `${lines.join('\n')}\n`,
+      'application/x-ndjson',
+    );
+    demo.close();
+
+    const { rows } = (await json('scale', 'simulate', '--trace-from', 'journal', '--cluster', 'demo')) as {
+      rows: readonly Record<string, unknown>[];
+    };
+    expect(rows).toMatchObject([{ trace: 'journal', policy: 'balanced', unserved: 0 }]);
+    expect(Number(rows[0]?.['peakWorkers'])).toBeGreaterThan(1);
+    const { forecasts } = (await json(
+      'scale',
+      'forecast',
+      '--trace-from',
+      'journal',
+      '--cluster',
+      'demo',
+      '--policy',
+      'keda',
+    )) as {
+      forecasts: readonly Record<string, unknown>[];
+    };
+    expect(forecasts.map(({ trace, policy }) => [trace, policy])).toEqual([
+      ['journal', 'always on (2)'],
+      ['journal', 'keda'],
+    ]);
   });
 
   it('has examples that work as printed', async () => {
