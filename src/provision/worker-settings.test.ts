@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { resolveSettings } from '../config/resolve.ts';
 import { workerSettingsOf } from './worker-settings.ts';
 
-test('what was chosen reaches the workers, with whole paths; what is merely a default here does not', () => {
+test('what was chosen reaches the instances, with whole paths; what is merely a default here does not', () => {
   const resolved = resolveSettings({
     flags: { model: 'models/mine.onnx', modelSize: '32', modelMean: '0,0,0', pollWaitSeconds: '2' },
     environment: { IMGREC_VISIBILITY: '10', IMGREC_PORT: '80' },
@@ -16,6 +16,7 @@ test('what was chosen reaches the workers, with whole paths; what is merely a de
     'model-mean': [0, 0, 0],
     'poll-wait': 2,
     visibility: 10,
+    port: 80,
   });
   // As a worker reads it: from JSON, in a folder of its own.
   const file = JSON.parse(JSON.stringify(found)) as Record<string, unknown>;
