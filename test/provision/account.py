@@ -26,11 +26,16 @@ def client(service):
     )
 
 
+def every(client, operation, key, **arguments):
+    """All of a list, page after page."""
+    return [item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get(key, [])]
+
+
 def documents(ssm, cluster):
     name = f"{cluster}-drain"
     try:
-        pages = ssm.get_paginator("list_documents").paginate(Filters=[{"Key": "Owner", "Values": ["Self"]}])
-        return [document["Name"] for page in pages for document in page["DocumentIdentifiers"]]
+        owned = [{"Key": "Owner", "Values": ["Self"]}]
+        return [document["Name"] for document in every(ssm, "list_documents", "DocumentIdentifiers", Filters=owned)]
     except ClientError as error:
         # The local cloud does not list documents; it has those of the cluster, or it does not.
         if error.response["Error"]["Code"] != "UnknownOperationException":
@@ -45,28 +50,29 @@ def inventory(cluster):
     s3, sqs, ssm, iam, ec2 = (client(name) for name in ("s3", "sqs", "ssm", "iam", "ec2"))
     instances = [
         instance
-        for reservation in ec2.describe_instances()["Reservations"]
+        for reservation in every(ec2, "describe_instances", "Reservations")
         for instance in reservation["Instances"]
         if instance["State"]["Name"] not in ("terminated", "shutting-down")
     ]
     return {
         "bucket": [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]],
-        "queue": [url.split("/")[-1] for url in sqs.list_queues().get("QueueUrls", [])],
+        "queue": [url.split("/")[-1] for url in every(sqs, "list_queues", "QueueUrls")],
         "parameter": [
             parameter["Name"]
-            for page in ssm.get_paginator("get_parameters_by_path").paginate(Path="/imgrec", Recursive=True)
-            for parameter in page["Parameters"]
+            for parameter in every(ssm, "get_parameters_by_path", "Parameters", Path="/imgrec", Recursive=True)
         ],
         "document": documents(ssm, cluster),
-        "role": [role["RoleName"] for role in iam.list_roles()["Roles"] if not role["Path"].startswith("/aws-service-role/")],
-        "profile": [profile["InstanceProfileName"] for profile in iam.list_instance_profiles()["InstanceProfiles"]],
+        "role": [role["RoleName"] for role in every(iam, "list_roles", "Roles") if not role["Path"].startswith("/aws-service-role/")],
+        "profile": [profile["InstanceProfileName"] for profile in every(iam, "list_instance_profiles", "InstanceProfiles")],
         "security-group": [
             group["GroupName"]
-            for group in ec2.describe_security_groups()["SecurityGroups"]
+            for group in every(ec2, "describe_security_groups", "SecurityGroups")
             if group["GroupName"] != "default"
         ],
         "launch-template": [
-            template["LaunchTemplateName"] for template in ec2.describe_launch_templates()["LaunchTemplates"]
+            # moto shows 15 and no token for the rest, unless it is asked for more.
+            template["LaunchTemplateName"]
+            for template in ec2.describe_launch_templates(MaxResults=200)["LaunchTemplates"]
         ],
         "instance": [instance["InstanceId"] for instance in instances],
         "address": [address["AllocationId"] for address in ec2.describe_addresses()["Addresses"]],
