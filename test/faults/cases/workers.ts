@@ -55,10 +55,11 @@ const killWorkers: FaultTest = {
 };
 
 /** How many messages a worker holds depends on how long its images take: on a busy machine, no more than are started at once. */
-const holdsTwelve = [
-  { file: 'src/worker/prefetch.js', find: 'const least = 2;', replace: 'const least = 12;' },
+const holdsMany = [
+  { file: 'src/worker/prefetch.js', find: 'const least = 2;', replace: 'const least = 24;' },
+  { file: 'src/worker/prefetch.js', find: 'const most = 12;', replace: 'const most = 24;' },
 ] as const;
-/** A worker's classifier may have eight of twelve in its hands; the others it has not started. */
+/** A worker's classifier may have eight of them in its hands; the others it has not started. */
 const inHands = 8;
 const jobs = 20;
 
@@ -72,7 +73,7 @@ const drainWithPrefetched: FaultTest = {
     const web = await lab.startWeb();
     const worker = await lab.startWorker({
       via: tap,
-      product: await trial.mutated(holdsTwelve),
+      product: await trial.mutated(holdsMany),
       args: ['--job-timeout', '60'],
     });
     const url = await urlOf(web);
