@@ -31,6 +31,12 @@ def every(client, operation, key, **arguments):
     return [item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get(key, [])]
 
 
+def named(thing, key):
+    """Its id, and the cluster that it says it belongs to."""
+    tags = {tag["Key"]: tag["Value"] for tag in thing.get("Tags", [])}
+    return f"{thing[key]} of {tags.get('imgrec:cluster', 'nobody')}"
+
+
 def documents(ssm, cluster):
     name = f"{cluster}-drain"
     try:
@@ -74,8 +80,8 @@ def inventory(cluster):
             template["LaunchTemplateName"]
             for template in ec2.describe_launch_templates(MaxResults=200)["LaunchTemplates"]
         ],
-        "instance": [instance["InstanceId"] for instance in instances],
-        "address": [address["AllocationId"] for address in ec2.describe_addresses()["Addresses"]],
+        "instance": [named(instance, "InstanceId") for instance in instances],
+        "address": [named(address, "AllocationId") for address in ec2.describe_addresses()["Addresses"]],
     }
 
 
