@@ -2,6 +2,7 @@ import { connect } from '../src/aws/connection.ts';
 import { systemClock } from '../src/clock.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { usageError } from '../src/errors.ts';
+import { collectOften } from '../src/heap.ts';
 import type { Log } from '../src/log.ts';
 import { hopelessBoots } from '../src/scaling/boots.ts';
 import { reasonOf } from '../src/scaling/explain.ts';
@@ -120,6 +121,7 @@ export const scale: Command = {
     scaleForecast,
   ],
   run: async (settings, context) => {
+    collectOften();
     const choices = scaleChoicesOf(settings);
     if (settings.once && settings.forSeconds !== undefined)
       throw usageError('--once and --for are both given', 'leave one out');

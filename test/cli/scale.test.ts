@@ -223,6 +223,13 @@ describe('imgrec scale', { timeout: 60_000 }, () => {
     ]);
   });
 
+  it('is looked for by workers with --idle-exit: without one they end', async () => {
+    const argv = ['worker', '--local', '--classifiers', '1', '--poll-wait', '1', '--idle-exit', '1s'];
+    const { exitCode, stderr } = await run(argv);
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain('neither work nor a scaler was seen: ending');
+  });
+
   it('has examples that work as printed', async () => {
     for (const { argv, line } of await examplesOf('scale')) {
       if (argv.includes('--dry-run') || argv.includes('--for'))

@@ -98,6 +98,33 @@ describe('one scaler', () => {
   });
 });
 
+describe('between a decision and what is done of it', () => {
+  test('an image that comes spares workers that were to go', async () => {
+    const { clock, world, stop } = open();
+    const seed = configOf(world, { policy: policy(world, { policy: 'seed', max: 4 }) });
+    const fate: Fate = { dead: false };
+    const acts: string[] = [];
+    keepRunning(startScaler(world, clock, seed, fate), clock, everyMs, stop.signal, (run) => {
+      if (run.kind === 'decided') acts.push(...run.plan.acts.map(({ kind }) => kind));
+    });
+    world.queue.waiting = 40;
+    await clock.advance(60_000);
+    expect(world.alive()).toHaveLength(4);
+    // The count is read before the decision and, where somebody is to go, once more before anybody is told.
+    let decidedAtMs = -1;
+    fate.around = async (call, when) => {
+      if (call === 's3:PutObject lock' && when === 'after') decidedAtMs = clock.monotonicMs();
+      const isSecondLook = call === 'sqs:GetQueueAttributes' && clock.monotonicMs() === decidedAtMs;
+      if (isSecondLook && when === 'before') world.queue.waiting = 100;
+    };
+    await clock.advance(90_000);
+    expect(acts).toContain('drain');
+    expect(world.effects.filter(({ kind }) => kind === 'drain')).toEqual([]);
+    expect(world.alive()).toHaveLength(4);
+    stop.abort();
+  });
+});
+
 describe('F16: several scalers', () => {
   const waves = (world: World, tick: number) => {
     // Bursts and pauses, so that the fleet keeps growing and shrinking.

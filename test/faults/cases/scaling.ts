@@ -163,7 +163,7 @@ const shrinkUnderLoad: FaultTest = {
           return 'drop';
         },
       });
-      if (await becomesTrue(() => !victim.isRunning(), 60_000)) killed++;
+      if (await becomesTrue(() => !victim.isRunning(), 120_000)) killed++;
       await victim.kill();
       lastDeathAtMs = performance.now();
     }
