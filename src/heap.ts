@@ -10,9 +10,6 @@ export const collectRarely = (): void => setFlagsFromString('--heap-growing-perc
 
 /**
  * Keeps the part of the heap where objects begin at its first size: V8 would let it grow to 48 MB in a process that makes much and
- * keeps little. A scaler of 1,000 instances does that at every run, and has time to collect more often, before there is much.
+ * keeps little. A scaler of 1,000 instances does that at every run, and has time to collect more often.
  */
-export const collectOften = (): void => {
-  setFlagsFromString('--semi-space-growth-factor=1');
-  setFlagsFromString('--heap-growing-percent=20');
-};
+export const collectOften = (): void => setFlagsFromString('--semi-space-growth-factor=1');

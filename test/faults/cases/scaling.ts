@@ -315,6 +315,12 @@ const thousand: FaultTest = {
     const lab = await trial.lab({ cloudArgs: ['--idle-instances'] });
     const { cluster } = lab;
     const eyes = openEyes(trial, lab);
+    const ofNone = lab.launchScaler({ args: scaling(0, 0) });
+    await ofNone.ready;
+    await delay(2_000);
+    const restMb = residentMb(ofNone.pid);
+    ofNone.signal('SIGTERM');
+    await ofNone.ended;
     const tags = { [tagKeys.cluster]: cluster.names.cluster, [tagKeys.role]: 'worker' };
     const indexes = Array.from({ length: count }, (_, index) => index);
     const inTens = async (act: (index: number) => Promise<void>) => {
@@ -363,12 +369,13 @@ const thousand: FaultTest = {
     const made = (name: string) => (after[name] ?? 0) - (before[name] ?? 0);
     const calls = Object.keys(after)
       .filter((name) => /^(ec2|ssm):|GetQueueAttributes|ListObjects|GetObject/.test(name))
+      .filter((name) => made(name) > 0)
       .map((name) => `${name} ${(made(name) / Math.max(1, runs)).toFixed(1)}`);
-    trial.say(`calls a run: ${calls.join(', ')}; ${mostMb.toFixed(0)} MB`);
+    trial.say(`calls a run: ${calls.join(', ')}; ${mostMb.toFixed(0)} MB, of none ${restMb.toFixed(0)} MB`);
     return conclude(lab, [], undefined, async () => [
       equals('instances that live', (await eyes.alive()).length, count),
       atLeast('runs', runs, 4),
-      timed(trial, atMost('resident MB', mostMb, 200)),
+      timed(trial, atMost('MB more than a scaler of none', mostMb - restMb, 200)),
       atMost('reports read a run', made('s3:GetObject') / Math.max(1, runs), 101),
       equals('launches', made('ec2:RunInstances'), 0),
       equals('terminations', made('ec2:TerminateInstances'), 0),
