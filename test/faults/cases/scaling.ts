@@ -126,7 +126,7 @@ const moments: readonly { readonly name: string; readonly at: (call: Call) => bo
   },
   { name: 'counted the queue', at: ({ operation }) => operation === 'sqs:GetQueueAttributes' },
   { name: 'listed the instances', at: ({ body }) => body.toString().includes('DescribeInstances') },
-  { name: 'read the reports', at: ({ operation }) => operation.startsWith('s3:GetBucket') },
+  { name: 'read the reports', at: ({ operation }) => operation.startsWith('s3:GETBucket') },
   { name: 'wrote its journal', at: ({ key }) => key.startsWith('journal/') },
 ];
 
