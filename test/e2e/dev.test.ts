@@ -99,7 +99,11 @@ describe('imgrec dev', { timeout: 60_000 }, () => {
   it('says that no worker starts, and why to look where, exits 1, and leaves no process', async () => {
     const home = await newHome(root, 'misfit');
     const model = fixture('mean-of-planes.onnx').pathname;
-    const { exitCode, stderr } = await runImgrec(['dev', '--port', '0', '--model', model], { cwd: home });
+    const { exitCode, stderr } = await runImgrec(['dev', '--port', '0', '--model', model], {
+      cwd: home,
+      // Three launches that fail, each later than the one before.
+      withinMs: 50_000,
+    });
     expect(exitCode).toBe(1);
     expect(stderr).toContain('error: no worker starts');
     const [, log = ''] = /hint: see the log of the last: (.*)/.exec(stderr) ?? [];
