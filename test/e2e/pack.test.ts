@@ -16,6 +16,7 @@ const allowed = [
   /^assets\/models\/[a-z0-9-]+\/(model\.onnx|manifest\.json|labels\.json)$/,
   /^assets\/samples\/([a-z]+\.jpg|truth\.csv|NOTICE\.md)$/,
   /^assets\/web\/index\.html$/,
+  /^assets\/(prices\.json|traces\/day\.csv)$/,
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|NOTICE)$/,
 ];
 
