@@ -62,8 +62,8 @@ export const monthlyCost = (
     line(
       'public IPv4 addresses',
       hours(prices.publicIpv4Hour),
-      web + addressed(workers.least),
-      web + addressed(workers.most),
+      addressed(web + workers.least),
+      addressed(web + workers.most),
     ),
   ];
   const sum = (of: 'least' | 'most') => lines.reduce((total, each) => total + each[of], 0);
