@@ -128,6 +128,8 @@ const identity = (subject: PolicySubject): readonly Statement[] => {
         'iam:ListRolePolicies',
         'iam:ListAttachedRolePolicies',
         'iam:DetachRolePolicy',
+        // Takes back a boundary that somebody set by hand; never one that is wanted.
+        ...(permissionsBoundary === undefined ? ['iam:DeleteRolePermissionsBoundary'] : []),
       ],
       roles,
     ),

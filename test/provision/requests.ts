@@ -1,4 +1,5 @@
 import { inputOf, type Sent } from './recorder.ts';
+import { elements } from './sent.ts';
 
 /** What IAM judges: an action on a resource, and what is known of the request. */
 export interface IamRequest {
@@ -14,6 +15,12 @@ const s3Actions: Readonly<Record<string, string>> = {
   HeadObject: 'GetObject',
   ListObjectsV2: 'ListBucket',
   HeadBucket: 'ListBucket',
+  GetPublicAccessBlock: 'GetBucketPublicAccessBlock',
+  PutPublicAccessBlock: 'PutBucketPublicAccessBlock',
+  GetBucketEncryption: 'GetEncryptionConfiguration',
+  PutBucketEncryption: 'PutEncryptionConfiguration',
+  GetBucketLifecycleConfiguration: 'GetLifecycleConfiguration',
+  PutBucketLifecycleConfiguration: 'PutLifecycleConfiguration',
 };
 
 const s3Requests = (call: Sent): readonly IamRequest[] => {
@@ -22,6 +29,13 @@ const s3Requests = (call: Sent): readonly IamRequest[] => {
   const name = call.operation.slice('s3:'.length).split('?')[0] ?? '';
   const ifNoneMatch = call.headers['if-none-match'];
   const prefix = new URLSearchParams(call.query).get('prefix');
+  // Of many at once each is judged by itself.
+  if (name === 'DeleteObjects')
+    return elements(call.body, 'Key').map((each) => ({
+      action: 's3:DeleteObject',
+      resource: `arn:aws:s3:::${bucket}/${each}`,
+      context: {},
+    }));
   return [
     {
       action: `s3:${s3Actions[name] ?? name}`,
