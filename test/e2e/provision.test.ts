@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { afterAll, describe, expect, test } from 'vitest';
+import { clientConfig, connect } from '../../src/aws/connection.ts';
 import { packageRoot } from '../../src/package.ts';
 import { killStarted, readyObject, runImgrec, startImgrec } from '../fixtures/processes.ts';
 
@@ -16,6 +18,17 @@ const freePort = (): Promise<number> =>
       server.close(() => resolve(port));
     });
   });
+
+/** Why each worker of a cluster came to its end. */
+const endsOfWorkers = async (home: string): Promise<readonly (string | undefined)[]> => {
+  const connection = connect({ cluster: 'imgrec', local: true, state: '.imgrec', region: undefined }, home);
+  const client = new EC2Client(clientConfig(connection));
+  const { Reservations = [] } = await client.send(
+    new DescribeInstancesCommand({ Filters: [{ Name: 'tag:imgrec:role', Values: ['worker'] }] }),
+  );
+  client.destroy();
+  return Reservations.flatMap(({ Instances = [] }) => Instances.map(({ StateReason }) => StateReason?.Code));
+};
 
 /** From nothing to a classified image and back, as on AWS: what runs is what the instances start by themselves. */
 describe('imgrec provision on the local cloud', { timeout: 120_000 }, () => {
@@ -53,6 +66,8 @@ describe('imgrec provision on the local cloud', { timeout: 120_000 }, () => {
     expect(refused.stderr).toContain('--delete-data');
     const gone = await runImgrec([...destroy, '--delete-data'], { cwd: home, withinMs: 60_000 });
     expect(gone, gone.stderr).toMatchObject({ exitCode: 0 });
+    // The worker was told to drain, and its machine ended itself: nobody had to terminate it.
+    expect(await endsOfWorkers(home)).toEqual(['Client.InstanceInitiatedShutdown']);
     const twice = await runImgrec(destroy, { cwd: home });
     expect(twice.stdout).toContain('nothing to delete');
     cloud.signal('SIGTERM');
