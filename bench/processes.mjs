@@ -74,7 +74,9 @@ export const startCloud = async () => {
   const state = mkdtempSync(path.join(tmpdir(), 'imgrec-bench-'));
   const local = ['--local', '--state', state];
   const cloud = await start(module('../dist/src/localcloud/main.js'), ['--state', state]);
-  const provisioning = fork(bin, ['provision', ...local, '--quiet', '--yes'], { stdio: 'ignore' });
+  const provisioning = fork(bin, ['provision', ...local, '--web-instances', '0', '--quiet', '--yes'], {
+    stdio: 'ignore',
+  });
   const [code] = await once(provisioning, 'exit');
   if (code !== 0) throw new Error(`provision ended with ${code}`);
   const credentials = JSON.parse(readFileSync(path.join(state, 'cloud.json'), 'utf8'));
