@@ -45,13 +45,22 @@ export const readLiteral = (text: string): Literal | undefined => {
     return true;
   };
 
+  /** The first backslash at or after `at`, remembered: there may be none in a million characters, and many strings. */
+  let slash = -1;
+  const nextSlash = (): number => {
+    if (slash < at) slash = text.indexOf('\\', at);
+    if (slash === -1) slash = text.length;
+    return slash;
+  };
+
   const string = (quote: string): string => {
     const start = ++at;
     // Not a regular expression: a message is a million characters of base64.
     let end = text.indexOf(quote, at);
-    for (let slash = text.indexOf('\\', at); slash !== -1 && slash < end; slash = text.indexOf('\\', at)) {
+    while (nextSlash() < end) {
       at = slash + 2;
-      end = text.indexOf(quote, at);
+      // Only where the quote was what the backslash escapes.
+      if (end < at) end = text.indexOf(quote, at);
     }
     if (end === -1) return fail();
     at = end + 1;
@@ -94,7 +103,7 @@ export const readLiteral = (text: string): Literal | undefined => {
     const number = /^[+-]?\d/.test(word) ? Number(word) : Number.NaN;
     if (known === undefined && Number.isNaN(number)) return fail();
     at += word.length;
-    return known ?? (words.has(word) ? null : number);
+    return known === undefined ? number : known;
   };
 
   try {

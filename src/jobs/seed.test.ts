@@ -32,6 +32,8 @@ describe('requests on the wire of the course project', () => {
     ['other fields', JSON.stringify({ filename: 'test_0.JPEG', image_data: text })],
     ['more fields', JSON.stringify({ unique_id: '7', file_name: 'test_0.JPEG', encoded_image: text })],
     ["str() of Python's dictionary", `{'imageName': 'test_0.JPEG', 'base64': '${text}', 'n': None}`],
+    ['a "file" that is the name', JSON.stringify({ file: 'test_0.JPEG', image: text })],
+    ['a "file" that is the image', JSON.stringify({ file: text, name: 'test_0.JPEG' })],
     ['a data URL', JSON.stringify({ name: 'test_0.JPEG', image: `data:image/jpeg;base64,${text}` })],
   ])('%s', (_what, body) => {
     expect(decodeSeedRequest(body)).toEqual({ kind: 'ok', value: { name: 'test_0.JPEG', image } });
@@ -167,6 +169,16 @@ describe('a literal', () => {
         if (read !== undefined) expect(JSON.stringify(read)).toBe(json);
       }),
     );
+  });
+
+  test.each([
+    ['PHP\'s "\\/" in base64', JSON.stringify('/'.repeat(500_000)).replaceAll('/', '\\/')],
+    ['many strings', `["${Array.from({ length: 200_000 }, () => 'a').join('","')}"]`],
+  ])('of a million characters takes no time, with %s', (_what, json) => {
+    const startedAt = performance.now();
+    expect(readLiteral(json)).toEqual(JSON.parse(json));
+    // Looking for the end of the string at every backslash, or for a backslash in every string, takes several times as long.
+    expect(performance.now() - startedAt).toBeLessThan(1_500);
   });
 
   test('of whatever text is read or is none, and never throws', () => {

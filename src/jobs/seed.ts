@@ -29,29 +29,20 @@ export type SeedDecoded =
   | { readonly kind: 'ok'; readonly value: SeedRequest }
   | { readonly kind: 'malformed'; readonly reason: string };
 
-/** Names of fields, of letters only: `image_name`, `imageName` and `ImageName` are one. */
-const nameFields = new Set(['name', 'filename', 'imagename', 'imgname', 'file', 'key', 'imagekey']);
-const imageFields = new Set(
-  ['image', 'imagedata', 'imagebase', 'imagestring', 'imageb', 'imagebytes', 'img', 'imgdata'].concat([
-    'encodedimage',
-    'encodedimg',
-    'encodedstring',
-    'encoded',
-    'base',
-    'data',
-    'content',
-    'body',
-    'file',
-  ]),
+const wordsOf = (text: string): readonly string[] => text.split(' ');
+
+/**
+ * Names of fields, of letters only: `image_name`, `imageName` and `ImageName` are one. The first that a message has is taken, and
+ * `file` comes last: beside an image it is a name, beside a name an image.
+ */
+const nameFields = wordsOf('name filename imagename imgname key imagekey file');
+const imageFields = wordsOf(
+  'image imagedata imagebase imagestring imageb imagebytes img imgdata ' +
+    'encodedimage encodedimg encodedstring encoded base data content body file',
 );
-const labelFields = new Set(
-  ['label', 'result', 'prediction', 'predictedlabel', 'predictedresult', 'class', 'classname'].concat([
-    'classification',
-    'classificationresult',
-    'classificationresults',
-    'output',
-    'value',
-  ]),
+const labelFields = wordsOf(
+  'label result prediction predictedlabel predictedresult class classname ' +
+    'classification classificationresult classificationresults output value',
 );
 
 const lettersOf = (field: string): string => field.toLowerCase().replace(/[^a-z]/g, '');
@@ -59,14 +50,11 @@ const lettersOf = (field: string): string => field.toLowerCase().replace(/[^a-z]
 const isRecord = (value: Literal | undefined): value is { readonly [key: string]: Literal } =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const fieldOf = (
-  record: Readonly<Record<string, Literal>>,
-  names: ReadonlySet<string>,
-): string | undefined => {
-  const found = Object.entries(record).find(
-    ([field, value]) => typeof value === 'string' && names.has(lettersOf(field)),
+const fieldOf = (record: Readonly<Record<string, Literal>>, names: readonly string[]): string | undefined => {
+  const texts = Object.entries(record).flatMap(([field, value]) =>
+    typeof value === 'string' ? [{ field: lettersOf(field), value }] : [],
   );
-  return found === undefined ? undefined : String(found[1]);
+  return names.flatMap((name) => texts.find(({ field }) => field === name) ?? [])[0]?.value;
 };
 
 const firstTwo = (value: Literal | undefined): readonly [string, string] | undefined => {
