@@ -121,6 +121,10 @@ export const largeObjectLimits: CallLimits = { requestTimeoutMs: 1_800_000, maxA
 
 export const connectionTimeoutMs = 3_000;
 
+/** Options of one call of an SDK client. */
+export const endingWith = (signal: AbortSignal | undefined) =>
+  signal === undefined ? {} : { abortSignal: signal };
+
 // The SDK prints a note about future Node versions on stderr at every start; package.json says which Node this needs.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 

@@ -1,21 +1,21 @@
 import {
-  DescribeInstancesCommand,
   EC2Client,
   type Instance,
   RunInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
-  TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
-import { type CallLimits, type Connection, clientConfig } from './connection.ts';
-import { CloudError, calling, cloudError, codeOf } from './errors.ts';
+import { type CallLimits, type Connection, clientConfig, endingWith } from './connection.ts';
+import { CloudError, calling } from './errors.ts';
+import { describeInstances, terminateInstance, unlessGone } from './instance-calls.ts';
+import { type Tags, tagFilters, tagList, tagsOf } from './tags.ts';
 
 export type InstanceState = 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
 
 export interface FoundInstance {
   readonly id: string;
   readonly state: InstanceState;
-  readonly tags: Readonly<Record<string, string>>;
+  readonly tags: Tags;
   /** EC2's clock; a stopped instance that is started again has the time of that start. */
   readonly launchedAtMs: number;
   readonly instanceType: string;
@@ -30,7 +30,7 @@ export interface LaunchRequest {
   readonly instanceType: string;
   readonly subnetId?: string | undefined;
   readonly market: Market;
-  readonly tags: Readonly<Record<string, string>>;
+  readonly tags: Tags;
   /** Up to 64 characters; the same token never launches a second instance. */
   readonly clientToken: string;
 }
@@ -42,7 +42,7 @@ const found = (instance: Instance): FoundInstance[] =>
         {
           id: instance.InstanceId,
           state: (instance.State?.Name ?? 'pending') as InstanceState,
-          tags: Object.fromEntries((instance.Tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value])),
+          tags: tagsOf(instance.Tags),
           launchedAtMs: instance.LaunchTime?.getTime() ?? 0,
           instanceType: instance.InstanceType ?? '',
           clientToken: instance.ClientToken ?? '',
@@ -78,17 +78,6 @@ export type Ec2 = ReturnType<typeof createEc2>;
 /** EC2 instances in our words. All throw CloudError. */
 export const createEc2 = (connection: Connection, limits?: CallLimits) => {
   const client = new EC2Client(clientConfig(connection, limits));
-  const ending = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal });
-
-  /** Runs a call about one instance; one that is gone is no error. One id a call: with one unknown id EC2 does nothing to any. */
-  const about = async (operation: string, call: () => Promise<unknown>): Promise<void> => {
-    try {
-      await call();
-    } catch (error) {
-      if (codeOf(error) !== 'InvalidInstanceID.NotFound') throw cloudError(operation, error);
-    }
-  };
-
   return {
     /** Launches one instance, with its tags from the first moment. */
     launch: async (request: LaunchRequest, signal?: AbortSignal): Promise<FoundInstance> =>
@@ -102,14 +91,9 @@ export const createEc2 = (connection: Connection, limits?: CallLimits) => {
             MinCount: 1,
             MaxCount: 1,
             ClientToken: request.clientToken,
-            TagSpecifications: [
-              {
-                ResourceType: 'instance',
-                Tags: Object.entries(request.tags).map(([Key, Value]) => ({ Key, Value })),
-              },
-            ],
+            TagSpecifications: [{ ResourceType: 'instance', Tags: tagList(request.tags) }],
           }),
-          ending(signal),
+          endingWith(signal),
         );
         const [instance] = Instances.flatMap(found);
         if (instance === undefined) throw new Error('RunInstances named no instance');
@@ -117,40 +101,21 @@ export const createEc2 = (connection: Connection, limits?: CallLimits) => {
       }),
 
     /** Instances that carry all these tags, in any of these states (in any at all when absent: EC2 lists the dead for an hour). */
-    find: async (
-      tags: Readonly<Record<string, string>>,
-      states?: readonly InstanceState[],
-    ): Promise<FoundInstance[]> =>
+    find: async (tags: Tags, states?: readonly InstanceState[]): Promise<FoundInstance[]> =>
       calling('list instances', async () => {
-        const instances: FoundInstance[] = [];
-        const filters = Object.entries(tags).map(([key, value]) => ({ Name: `tag:${key}`, Values: [value] }));
-        let token: string | undefined;
-        do {
-          const page = await client.send(
-            new DescribeInstancesCommand({
-              Filters: [
-                ...filters,
-                ...(states === undefined ? [] : [{ Name: 'instance-state-name', Values: [...states] }]),
-              ],
-              ...(token === undefined ? {} : { NextToken: token }),
-            }),
-          );
-          for (const { Instances = [] } of page.Reservations ?? [])
-            instances.push(...Instances.flatMap(found));
-          token = page.NextToken;
-        } while (token !== undefined);
-        return instances;
+        const inStates = states === undefined ? [] : [{ Name: 'instance-state-name', Values: [...states] }];
+        const instances = await describeInstances(client, { Filters: [...tagFilters(tags), ...inStates] });
+        return instances.flatMap(found);
       }),
 
-    terminate: (id: string, signal?: AbortSignal): Promise<void> =>
-      about(`terminate ${id}`, () =>
-        client.send(new TerminateInstancesCommand({ InstanceIds: [id] }), ending(signal)),
-      ),
+    terminate: (id: string, signal?: AbortSignal): Promise<void> => terminateInstance(client, id, signal),
     stop: (id: string, signal?: AbortSignal): Promise<void> =>
-      about(`stop ${id}`, () => client.send(new StopInstancesCommand({ InstanceIds: [id] }), ending(signal))),
+      unlessGone(`stop ${id}`, () =>
+        client.send(new StopInstancesCommand({ InstanceIds: [id] }), endingWith(signal)),
+      ),
     start: (id: string, signal?: AbortSignal): Promise<void> =>
-      about(`start ${id}`, () =>
-        client.send(new StartInstancesCommand({ InstanceIds: [id] }), ending(signal)),
+      unlessGone(`start ${id}`, () =>
+        client.send(new StartInstancesCommand({ InstanceIds: [id] }), endingWith(signal)),
       ),
 
     close: () => client.destroy(),

@@ -13,8 +13,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { type Connection, clientConfig } from './connection.ts';
 import { calling, cloudError, codeOf } from './errors.ts';
-
-type Tags = Readonly<Record<string, string>>;
+import { type Tags, tagFilters, tagList, tagsOf } from './tags.ts';
 
 /** A machine image of this account. */
 export interface FoundImage {
@@ -35,15 +34,13 @@ export interface BuilderRequest {
   readonly clientToken: string;
 }
 
-const tagList = (tags: Tags) => Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-
 const imageOf = (image: Image): FoundImage => ({
   id: image.ImageId ?? '',
   name: image.Name ?? '',
   state: image.State === 'available' ? 'available' : image.State === 'pending' ? 'pending' : 'failed',
   createdAt: image.CreationDate ?? '',
   snapshotIds: (image.BlockDeviceMappings ?? []).flatMap(({ Ebs }) => Ebs?.SnapshotId ?? []),
-  tags: Object.fromEntries((image.Tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value])),
+  tags: tagsOf(image.Tags),
 });
 
 export type Images = ReturnType<typeof createImages>;
@@ -118,10 +115,7 @@ export const createImages = (connection: Connection) => {
     find: async (tags: Tags): Promise<readonly FoundImage[]> =>
       calling('list images', async () => {
         const { Images = [] } = await client.send(
-          new DescribeImagesCommand({
-            Owners: ['self'],
-            Filters: Object.entries(tags).map(([key, value]) => ({ Name: `tag:${key}`, Values: [value] })),
-          }),
+          new DescribeImagesCommand({ Owners: ['self'], Filters: tagFilters(tags) }),
         );
         return Images.map(imageOf);
       }),

@@ -1,14 +1,14 @@
 import {
-  DescribeInstancesCommand,
+  type DescribeInstancesCommandInput,
   EC2Client,
   type Instance,
   RunInstancesCommand,
   StartInstancesCommand,
-  TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { createAddresses } from './addresses.ts';
 import { type Connection, clientConfig } from './connection.ts';
 import { CloudError, calling, cloudError, codeOf } from './errors.ts';
+import { describeInstances, terminateInstance } from './instance-calls.ts';
 import { createLaunchTemplates } from './launch-templates.ts';
 import { createNetwork } from './network.ts';
 import { createSecurityGroups } from './security-groups.ts';
@@ -31,20 +31,8 @@ const machineOf = (instance: Instance): Machine => ({
 });
 
 const createMachines = (client: EC2Client) => {
-  const describe = async (
-    input: ConstructorParameters<typeof DescribeInstancesCommand>[0],
-  ): Promise<readonly Machine[]> => {
-    const machines: Machine[] = [];
-    let token: string | undefined;
-    do {
-      const page = await client.send(
-        new DescribeInstancesCommand({ ...input, ...(token === undefined ? {} : { NextToken: token }) }),
-      );
-      for (const { Instances = [] } of page.Reservations ?? []) machines.push(...Instances.map(machineOf));
-      token = page.NextToken;
-    } while (token !== undefined);
-    return machines;
-  };
+  const describe = async (input: DescribeInstancesCommandInput): Promise<readonly Machine[]> =>
+    (await describeInstances(client, input)).map(machineOf);
 
   return {
     /** Those that carry all these tags, the dead that EC2 still lists included. */
@@ -95,14 +83,8 @@ const createMachines = (client: EC2Client) => {
       await calling(`start ${id}`, () => client.send(new StartInstancesCommand({ InstanceIds: [id] })));
     },
 
-    /** One that is gone is no error. One id a call: with one unknown id EC2 terminates none. */
-    terminate: async (id: string): Promise<void> => {
-      try {
-        await client.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
-      } catch (error) {
-        if (codeOf(error) !== 'InvalidInstanceID.NotFound') throw cloudError(`terminate ${id}`, error);
-      }
-    },
+    /** One that is gone is no error. */
+    terminate: (id: string): Promise<void> => terminateInstance(client, id),
   };
 };
 

@@ -1,6 +1,6 @@
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { type CallLimits, type Connection, clientConfig } from './connection.ts';
-import { calling, cloudError, codeOf, statusOf } from './errors.ts';
+import { type CallLimits, type Connection, clientConfig, endingWith } from './connection.ts';
+import { cloudError, codeOf, statusOf } from './errors.ts';
 
 /** One stored state of a register. */
 export interface Version {
@@ -58,12 +58,11 @@ export const createRegister = (
   );
   const object = { Bucket: bucket, Key: key, ExpectedBucketOwner: account };
   const dateOf = (output: object): number => Date.parse((output as Dated).$metadata.date ?? '');
-  const options = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal });
 
   return {
     read: async (signal) => {
       try {
-        const output = await client.send(new GetObjectCommand(object), options(signal));
+        const output = await client.send(new GetObjectCommand(object), endingWith(signal));
         const body = (await output.Body?.transformToString()) ?? '';
         const modifiedMs = output.LastModified?.getTime() ?? 0;
         return { nowMs: dateOf(output), version: { body, etag: output.ETag ?? '', modifiedMs } };
@@ -83,13 +82,11 @@ export const createRegister = (
         ContentType: 'application/json',
       });
       try {
-        const output = await calling(`write ${key} into bucket ${bucket}`, () =>
-          client.send(write, options(signal)),
-        );
+        const output = await client.send(write, endingWith(signal));
         return { kind: 'written', etag: output.ETag ?? '', nowMs: dateOf(output) };
       } catch (error) {
-        if (conflicts.has(codeOf((error as Error).cause))) return { kind: 'conflict' };
-        throw error;
+        if (conflicts.has(codeOf(error))) return { kind: 'conflict' };
+        throw cloudError(`write ${key} into bucket ${bucket}`, error);
       }
     },
     close: () => client.destroy(),

@@ -1,18 +1,14 @@
 import {
-  AssociateAddressCommand,
-  DescribeAddressesCommand,
-  DescribeInstancesCommand,
   DescribeLaunchTemplatesCommand,
   EC2Client,
   ModifyLaunchTemplateCommand,
   RunInstancesCommand,
-  type Tag,
-  TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
+import { createAddresses, type FoundAddress } from './addresses.ts';
 import { type Connection, clientConfig } from './connection.ts';
 import { calling, cloudError, codeOf } from './errors.ts';
-
-type Tags = Readonly<Record<string, string>>;
+import { describeInstances, terminateInstance } from './instance-calls.ts';
+import { type Tags, tagFilters, tagList, tagsOf } from './tags.ts';
 
 /** An instance, and the version of a launch template that it was launched from. */
 export interface ReleasedInstance {
@@ -24,53 +20,26 @@ export interface ReleasedInstance {
   readonly subnetId: string | undefined;
 }
 
-export interface ReleasedAddress {
-  readonly id: string;
-  readonly tags: Tags;
-  readonly instanceId: string | undefined;
-}
+export type ReleasedAddress = Omit<FoundAddress, 'ip'>;
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/launch-templates.html: on whatever is launched from a template. */
 const versionTag = 'aws:ec2launchtemplate:version';
-
-const tagList = (tags: Tags) => Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-const tagsOf = (tags: readonly Tag[] = []): Tags =>
-  Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]));
-const filters = (tags: Tags) =>
-  Object.entries(tags).map(([key, value]) => ({ Name: `tag:${key}`, Values: [value] }));
 
 export type Releases = ReturnType<typeof createReleases>;
 
 /** Versions of launch templates, and what runs from them. All throw CloudError. */
 export const createReleases = (connection: Connection) => {
   const client = new EC2Client(clientConfig(connection));
+  const { find: addresses, associate } = createAddresses(client);
   return {
     /** Those that carry all these tags, the dead that EC2 still lists included. */
     instances: async (tags: Tags): Promise<readonly ReleasedInstance[]> =>
       calling('list instances', async () => {
-        const found: ReleasedInstance[] = [];
-        let token: string | undefined;
-        do {
-          const page = await client.send(
-            new DescribeInstancesCommand({
-              Filters: filters(tags),
-              ...(token === undefined ? {} : { NextToken: token }),
-            }),
-          );
-          for (const { Instances = [] } of page.Reservations ?? [])
-            for (const { InstanceId: id = '', State, Tags, SubnetId: subnetId } of Instances) {
-              const all = tagsOf(Tags);
-              found.push({
-                id,
-                state: State?.Name ?? 'pending',
-                tags: all,
-                version: all[versionTag] ?? '',
-                subnetId,
-              });
-            }
-          token = page.NextToken;
-        } while (token !== undefined);
-        return found;
+        const instances = await describeInstances(client, { Filters: tagFilters(tags) });
+        return instances.map(({ InstanceId: id = '', State, Tags, SubnetId: subnetId }) => {
+          const all = tagsOf(Tags);
+          return { id, state: State?.Name ?? 'pending', tags: all, version: all[versionTag] ?? '', subnetId };
+        });
       }),
 
     /** The version that launches get when they name none; undefined where there is no such template. */
@@ -119,34 +88,10 @@ export const createReleases = (connection: Connection) => {
       }),
 
     /** One that is gone is no error. */
-    terminate: async (id: string): Promise<void> => {
-      try {
-        await client.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
-      } catch (error) {
-        if (codeOf(error) !== 'InvalidInstanceID.NotFound') throw cloudError(`terminate ${id}`, error);
-      }
-    },
+    terminate: (id: string): Promise<void> => terminateInstance(client, id),
 
-    addresses: async (tags: Tags): Promise<readonly ReleasedAddress[]> =>
-      calling('list addresses', async () => {
-        const { Addresses = [] } = await client.send(
-          new DescribeAddressesCommand({ Filters: filters(tags) }),
-        );
-        return Addresses.map(({ AllocationId = '', Tags, InstanceId }) => ({
-          id: AllocationId,
-          tags: tagsOf(Tags),
-          instanceId: InstanceId || undefined,
-        }));
-      }),
-
-    /** Points an address at an instance, away from whatever it pointed at. */
-    associate: async (id: string, instanceId: string): Promise<void> => {
-      await calling(`point address ${id} at ${instanceId}`, () =>
-        client.send(
-          new AssociateAddressCommand({ AllocationId: id, InstanceId: instanceId, AllowReassociation: true }),
-        ),
-      );
-    },
+    addresses,
+    associate,
 
     close: () => client.destroy(),
   };

@@ -22,6 +22,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { type Connection, clientConfig } from './connection.ts';
 import { calling, cloudError, codeOf, refusedCall, statusOf } from './errors.ts';
+import { type Tags, tagList, tagsOf } from './tags.ts';
 
 /** Objects under `prefix` are deleted `days` after they were written. */
 export interface Expiry {
@@ -38,7 +39,7 @@ export interface BucketConfiguration {
   readonly expiries: readonly Expiry[];
   /** Parsed JSON. */
   readonly policy: unknown;
-  readonly tags: Readonly<Record<string, string>>;
+  readonly tags: Tags;
 }
 
 export type BucketAspect = keyof BucketConfiguration;
@@ -141,7 +142,7 @@ export const createS3Buckets = (connection: Connection, account: string, region:
             : [],
         ),
         policy: policy?.Policy === undefined ? undefined : (JSON.parse(policy.Policy) as unknown),
-        tags: Object.fromEntries((tagging?.TagSet ?? []).map(({ Key = '', Value = '' }) => [Key, Value])),
+        tags: tagsOf(tagging?.TagSet),
       };
     },
 
@@ -200,7 +201,7 @@ export const createS3Buckets = (connection: Connection, account: string, region:
             return client.send(
               new PutBucketTaggingCommand({
                 ...of(bucket),
-                Tagging: { TagSet: Object.entries(wanted.tags).map(([Key, Value]) => ({ Key, Value })) },
+                Tagging: { TagSet: tagList(wanted.tags) },
               }),
             );
         }

@@ -335,8 +335,7 @@ export const createSqs = (
     },
 
     /** One message with attributes of its own; AWS takes up to ten. */
-    send: (queue: string, body: string, attributes: Readonly<Record<string, string>>): Promise<void> =>
-      sendWith(queue, body, attributes),
+    send: sendWith,
 
     /** Sets a message aside, unchanged so that it can be redriven, with the reason beside it. */
     sendDeadLetter: (queue: string, body: string, reason: string): Promise<void> =>

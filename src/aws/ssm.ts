@@ -13,7 +13,7 @@ import {
   UpdateDocumentCommand,
   UpdateDocumentDefaultVersionCommand,
 } from '@aws-sdk/client-ssm';
-import { type Connection, clientConfig } from './connection.ts';
+import { type Connection, clientConfig, endingWith } from './connection.ts';
 import { calling, cloudError, codeOf } from './errors.ts';
 import { type Tags, tagList, tagsOf } from './tags.ts';
 
@@ -135,7 +135,7 @@ export const createSsm = (connection: Connection) => {
       calling(`run ${document} on ${instanceId}`, async () => {
         const { Command } = await client.send(
           new SendCommandCommand({ DocumentName: document, InstanceIds: [instanceId] }),
-          signal === undefined ? {} : { abortSignal: signal },
+          endingWith(signal),
         );
         return Command?.CommandId ?? '';
       }),
