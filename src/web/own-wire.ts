@@ -8,7 +8,7 @@ import { exitCodes, ImgrecError, messageOf } from '../errors.ts';
 import type { ImageLimits } from '../image/inspect.ts';
 import { jobIdOfKey, newJobId } from '../jobs/id.ts';
 import type { Log } from '../log.ts';
-import type { WebReport } from '../reports/reports.ts';
+import { type WebReport, webReportKey } from '../reports/reports.ts';
 import type { Counters } from './counters.ts';
 import type { Exchange } from './exchange.ts';
 import type { Health } from './health.ts';
@@ -68,7 +68,7 @@ export const openOwnWire = async (options: OwnWireOptions): Promise<Exchange> =>
     attributes: (queue) => queueAttributes(place, queue, replyRetentionSeconds),
     tags: { [tagKeys.cluster]: names.cluster, [tagKeys.install]: installId, [tagKeys.role]: 'replies' },
   });
-  const { webId, waiting, close } = replies;
+  const { webId, waiting, close: closeReplies } = replies;
   const requests = sqs.sender(names.requests, () => companyMs(waiting()));
   const stopped = new AbortController();
   const reporting = keepReporting(cluster, () => report(webId()), health, clock, log, stopped.signal);
@@ -92,9 +92,10 @@ export const openOwnWire = async (options: OwnWireOptions): Promise<Exchange> =>
     close: async () => {
       stopped.abort();
       await requests.flush();
-      await close();
-      await s3.remove(names.opsBucket, `web/${webId()}.json`).catch(() => undefined);
+      await closeReplies();
+      // A report that is being written would come after its removal.
       await reporting;
+      await s3.remove(names.opsBucket, webReportKey(webId())).catch(() => undefined);
     },
   };
 };

@@ -102,19 +102,20 @@ export const openSeedWire = async (options: SeedWireOptions): Promise<Exchange> 
   const remover = sqs.remover(responseQueue);
   const closing = new AbortController();
 
-  /** Deletes replies of this process's jobs, and releases others. */
+  /** Deletes a reply of a job of this process. @returns false when it is another's */
+  const settle = ({ body, handle, attributes, ageMs }: Delivery): boolean => {
+    const reply = { id: attributes?.[seedIdAttribute], readings: readSeedReply(body), ageMs };
+    if (!jobs.settle(reply)) return false;
+    remover.add(handle).catch((error: unknown) => {
+      log.debug({ error: messageOf(error) }, 'a reply could not be deleted; it is known when it comes again');
+    });
+    return true;
+  };
+
+  /** Releases others' replies after all of its own have been given out: a release may fail, and take its time. */
   const take = async (deliveries: readonly Delivery[]): Promise<void> => {
-    for (const { body, handle, attributes, ageMs, receiveCount, messageId } of deliveries) {
-      const reply = { id: attributes?.[seedIdAttribute], readings: readSeedReply(body), ageMs };
-      if (jobs.settle(reply)) {
-        remover.add(handle).catch((error: unknown) => {
-          log.debug(
-            { error: messageOf(error) },
-            'a reply could not be deleted; it is known when it comes again',
-          );
-        });
-        continue;
-      }
+    for (const delivery of deliveries.filter((each) => !settle(each))) {
+      const { body, handle, receiveCount, messageId } = delivery;
       log.warn({ messageId, receiveCount, body: body.slice(0, 200) }, 'a reply that nobody waits for');
       await sqs.release(responseQueue, [handle], releaseSeconds(receiveCount));
     }

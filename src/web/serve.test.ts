@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestCluster, type TestCluster } from '../../test/fixtures/cluster.ts';
+import { CloudError } from '../aws/errors.ts';
 import type { Delivery } from '../aws/sqs.ts';
 import { systemClock } from '../clock.ts';
 import {
@@ -391,6 +392,28 @@ describe('a web tier in trouble', () => {
         Number(left?.['ApproximateNumberOfMessages']) +
           Number(left?.['ApproximateNumberOfMessagesNotVisible']),
       ).toBe(1);
+      await web.stop();
+    });
+
+    test('answers who waits although a reply that is not his cannot be released', async () => {
+      const { sqs } = own.cluster;
+      const receive: typeof sqs.receive = async (...args) => {
+        const [first, ...others] = await sqs.receive(...args);
+        if (first === undefined) return [];
+        return [{ ...first, body: '(of somebody else.jpg, tabby)' }, first, ...others];
+      };
+      const release = async () => {
+        throw new CloudError('release', 'InternalError', true, new Error('in trouble'));
+      };
+      const web = await startWeb(
+        { ...own, cluster: { ...course, sqs: { ...sqs, receive, release } } },
+        { seed },
+      );
+      const answer = fetch(web.url, { method: 'POST', body: form('myfile', cat, 'waits.jpg') });
+      const [request] = await sqs.receive('requests', 1, 5);
+      expect(request?.body).toMatch(/^waits.jpg,/);
+      await sqs.send('responses', '(waits.jpg, tabby cat)', {});
+      expect(await (await answer).text()).toBe('tabby cat');
       await web.stop();
     });
 
