@@ -10,7 +10,6 @@ export interface Job {
   readonly header: ImageHeader;
   readonly topK: number;
   /** No other image is in a classifier with it. */
-  /** No other image is in a classifier with it. */
   alone: boolean;
   /** Nobody waits for the answer any more. */
   readonly settled: boolean;

@@ -38,9 +38,9 @@ export const awaitAbandoned = async (options: AbandonedOptions): Promise<boolean
       log.debug({ error: messageOf(error) }, 'the scaler cannot be looked for');
       seenMs = clock.monotonicMs();
     }
-    const idleMsSince = idleSinceMs();
+    const sinceMs = idleSinceMs();
     const nowMs = clock.monotonicMs();
-    if (idleMsSince !== undefined && nowMs - idleMsSince >= idleMs && nowMs - seenMs >= idleMs)
+    if (sinceMs !== undefined && nowMs - sinceMs >= idleMs && nowMs - seenMs >= idleMs)
       return !signal.aborted;
   }
   return false;

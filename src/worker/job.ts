@@ -244,19 +244,19 @@ export const endingAfter = (
 
 /**
  * Sends a reply. A reply queue that has gone, or was never this cluster's, is no reason to keep the message: the result is in S3.
+ * @param about says in the log which reply it is
  */
-export const sendReply = async (
-  { reply, log }: Pick<JobOptions, 'reply' | 'log'>,
-  request: JobRequest,
-  body: JobReply,
-): Promise<void> => {
+export const sendIfTaken = async (log: Log, about: object, send: () => Promise<void>): Promise<void> => {
   try {
-    await reply(request.replyTo, encode(body));
+    await send();
   } catch (error) {
     if (!isMissingQueue(error) && !isAccessDenied(error)) throw error;
-    log.warn(
-      { id: request.id, replyTo: request.replyTo, error: messageOf(error) },
-      'nobody takes this reply any more',
-    );
+    log.warn({ ...about, error: messageOf(error) }, 'nobody takes this reply any more');
   }
 };
+
+export const sendReply = (
+  { reply, log }: Pick<JobOptions, 'reply' | 'log'>,
+  { id, replyTo }: JobRequest,
+  body: JobReply,
+): Promise<void> => sendIfTaken(log, { id, replyTo }, () => reply(replyTo, encode(body)));

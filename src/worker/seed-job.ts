@@ -1,6 +1,4 @@
 import type { Cluster } from '../aws/cluster.ts';
-import { isAccessDenied, isMissingQueue } from '../aws/sqs.ts';
-import { messageOf } from '../errors.ts';
 import {
   type Attributes,
   decodeSeedRequest,
@@ -10,7 +8,7 @@ import {
   stemOf,
   wireName,
 } from '../jobs/seed.ts';
-import { type Ending, endingAfter, type JobOptions, reasonOf } from './job.ts';
+import { type Ending, endingAfter, type JobOptions, reasonOf, sendIfTaken } from './job.ts';
 import type { Lease } from './leases.ts';
 
 /** What a worker needs to speak the course project's messages; queue and buckets are the cluster's names. */
@@ -24,19 +22,15 @@ type SeedJobOptions = Omit<JobOptions, 'reply' | 'model' | 'worker'> & { readonl
 /** There is no dead-letter queue to send it to, so what nobody can read stays, and comes again ever later. */
 const unreadableSeconds = (receiveCount: number): number => Math.min(600, 2 ** receiveCount);
 
-const reply = async (
+const reply = (
   { cluster, seed, log }: SeedJobOptions,
   name: string,
   label: string,
   attributes: Attributes,
-): Promise<void> => {
-  try {
-    await cluster.sqs.send(seed.responseQueue, encodeSeedReply(seed.form, { name, label }), attributes);
-  } catch (error) {
-    if (!isMissingQueue(error) && !isAccessDenied(error)) throw error;
-    log.warn({ name, error: messageOf(error) }, 'nobody takes this reply any more');
-  }
-};
+): Promise<void> =>
+  sendIfTaken(log, { name }, () =>
+    cluster.sqs.send(seed.responseQueue, encodeSeedReply(seed.form, { name, label }), attributes),
+  );
 
 const storeLabel = ({ s3, names }: Cluster, name: string, label: string): Promise<void> =>
   s3.put(names.outputBucket, stemOf(wireName(name)), label, 'text/plain; charset=utf-8');

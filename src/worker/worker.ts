@@ -1,4 +1,3 @@
-import type { Batcher } from '../aws/batcher.ts';
 import type { Cluster } from '../aws/cluster.ts';
 import { backoffAfter } from '../aws/errors.ts';
 import type { InstanceMetadata } from '../aws/instance-metadata.ts';
@@ -10,12 +9,14 @@ import type { Model } from '../model/model.ts';
 import type { ClassifierPool } from '../model/pool.ts';
 import { backoffMs } from '../retry.ts';
 import { awaitAbandoned } from './abandoned.ts';
+import { watchBacklog } from './backlog.ts';
 import { createConclusions, type WorkerTotals } from './conclude.ts';
 import { createGate } from './gate.ts';
 import { type JobOptions, runJob } from './job.ts';
 import { createLeases, type Lease } from './leases.ts';
 import { awaitNotice } from './notice.ts';
 import { createPrefetch } from './prefetch.ts';
+import { createReplySenders } from './reply-senders.ts';
 import { createReporter, silentReporter } from './report.ts';
 import { runSeedJob, type SeedOptions } from './seed-job.ts';
 
@@ -56,9 +57,6 @@ const busyLingerMs = 25;
 /** While more requests wait than fit into one receive, they wait for longer than this anyway. */
 const backlogLingerMs = 100;
 
-/** How often, at most, an empty receive is compared with the queue's own count. */
-const backlogLookMs = 30_000;
-
 /** How often a worker without classifiers looks whether it has one again. */
 const troubleLookMs = 200;
 
@@ -93,9 +91,8 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   let busyMs = 0;
   let oldestWaitMs: number | undefined;
   let workedAtMs = clock.monotonicMs();
-  let emptyReceivesWithBacklog = 0;
-  let lookedAtMs = Number.NEGATIVE_INFINITY;
 
+  const backlog = watchBacklog(sqs, names.requests, clock, log);
   const prefetch = createPrefetch(pool.size);
   let unanswered = 0;
   /** The last receive brought as many as one can. */
@@ -103,16 +100,9 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   /** Called whenever a place becomes free. */
   let wake = () => {};
   const gate = createGate(admittedPerClassifier * pool.size);
-  const senders = new Map<string, Batcher<string, true>>();
-  const senderOf = (suffix: string) => {
-    const sender =
-      senders.get(suffix) ??
-      sqs.sender(names.replies(suffix), () =>
-        isBacklogged ? backlogLingerMs : running.size > pool.size ? busyLingerMs : 0,
-      );
-    senders.set(suffix, sender);
-    return sender;
-  };
+  const replies = createReplySenders(cluster, () =>
+    isBacklogged ? backlogLingerMs : running.size > pool.size ? busyLingerMs : 0,
+  );
   const leases = createLeases({
     sqs,
     queue: names.requests,
@@ -125,7 +115,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
     ...options,
     worker: options.name,
     gate,
-    reply: async (suffix, body) => void (await senderOf(suffix).add(body)),
+    reply: replies.send,
     onBusy: (ms) => {
       busyMs += ms;
       prefetch.classified(ms);
@@ -140,7 +130,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
     return {
       imagesDone: ok + failed + expired,
       busySeconds: busyMs / 1_000,
-      emptyReceivesWithBacklog,
+      emptyReceivesWithBacklog: backlog.emptyReceivesWithBacklog(),
       classifiers: pool.size,
       ...(oldest === undefined ? {} : { oldestWaitSeconds: oldest / 1_000 }),
     };
@@ -181,18 +171,6 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
     running.add(job);
   };
 
-  /** An empty long poll from a queue that counts messages: looked at now and then, since looking is a request too. */
-  const noteEmptyReceive = async () => {
-    const nowMs = clock.monotonicMs();
-    if (nowMs - lookedAtMs < backlogLookMs) return;
-    lookedAtMs = nowMs;
-    const found = await sqs.attributes(names.requests, ['ApproximateNumberOfMessages']);
-    const backlog = Number(found?.['ApproximateNumberOfMessages'] ?? 0);
-    if (backlog === 0) return;
-    emptyReceivesWithBacklog++;
-    log.warn({ backlog }, 'an empty receive although the queue counts messages');
-  };
-
   const pollForever = async () => {
     let failures = 0;
     while (!signal.aborted) {
@@ -222,7 +200,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
         );
         failures = 0;
         isBacklogged = deliveries.length === receiveBatch;
-        if (deliveries.length === 0) await noteEmptyReceive();
+        if (deliveries.length === 0) await backlog.emptyReceive();
         if (signal.aborted)
           await Promise.all(deliveries.map((delivery) => leases.release(leases.hold(delivery), 0)));
         else deliveries.forEach(start);
@@ -237,7 +215,7 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   const drained = async () => {
     gate.close();
     await Promise.all(running);
-    await Promise.all([conclusions.flush(), ...[...senders.values()].map((sender) => sender.flush())]);
+    await Promise.all([conclusions.flush(), replies.flush()]);
   };
 
   const watchForNotice = async (metadata: InstanceMetadata) => {
