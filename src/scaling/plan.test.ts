@@ -140,6 +140,12 @@ describe('growing', () => {
     expect(told(planned(sight, { set: 3, changes: { warm: 2 } }))).toEqual(['start i-2', 'launch 2']);
   });
 
+  test('an instance whose start fails again and again is remembered once', () => {
+    const sight = sightOf([{ id: 'i-1', state: 'stopped' }]);
+    const again = (memory: Memory) => planned(sight, { set: 1, memory, changes: { warm: 1 } }).memory;
+    expect(again(again(again(emptyMemory))).rewarmed).toEqual(['i-1']);
+  });
+
   test('a launch that is not listed yet counts, and is called again only where its answer is not known', () => {
     const first = planned(sightOf([]), { set: 2 });
     const [known, unknown] = first.memory.intents;

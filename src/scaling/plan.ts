@@ -154,7 +154,7 @@ export const plan = (
       leaving: [...remaining, ...atOnce, ...leaving],
       activities,
       booting: memory.booting.filter((id) => !neverReady.includes(id)),
-      rewarmed: [...memory.rewarmed, ...started],
+      rewarmed: [...new Set([...memory.rewarmed, ...started])],
       failedBoots: memory.failedBoots + neverReady.length,
       launchFailures: 0,
       spend,
