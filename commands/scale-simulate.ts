@@ -43,7 +43,7 @@ export const simulationSettings = [
 ] as const;
 
 const readTrace = async (operand: string, settings: Settings, workingFolder: string): Promise<Trace> => {
-  const [, file = operand, factor] = /^(.*)@([\d.]+)$/.exec(operand) ?? [];
+  const [, file = operand, factor] = /^(.*)@(\d+(?:\.\d+)?|\.\d+)$/.exec(operand) ?? [];
   let text: string;
   try {
     text = await readFile(path.resolve(workingFolder, file), 'utf8');

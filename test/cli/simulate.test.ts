@@ -118,6 +118,7 @@ describe('imgrec scale simulate', { timeout: 60_000 }, () => {
   it.each([
     [[], 'no trace is given'],
     [['none.csv'], 'cannot read the trace none.csv'],
+    [['short.csv@1.2.3'], 'cannot read the trace short.csv@1.2.3'],
     [['short.csv', '--policy', 'best'], '--policy "best" is none of'],
     [['short.csv', '--policy', 'kpa:3'], '--policy kpa takes no number'],
     [['short.csv', '--boot', '9..3'], '--boot must have the shorter time first'],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Observation } from '../observation.ts';
 import { decide, type PolicyConfig } from '../policy.ts';
 import { simulate } from './engine.ts';
 import { fluidService } from './fluid.ts';
@@ -68,6 +69,20 @@ describe('a simulation', () => {
     };
     expect(hours(1)).toEqual(hours(1));
     expect(hours(1)).not.toEqual(hours(2));
+  });
+
+  test('is the same at another time of the epoch, spot instances that are taken away included', () => {
+    const run = (startSeconds: number) => {
+      const watched: Observation[] = [];
+      const { decide: decideAt, ...policy } = bound('balanced');
+      const watch = (state: Parameters<typeof decide>[0], seen: Observation) => {
+        watched.push(seen);
+        return decideAt(state, seen);
+      };
+      simulate({ ...steady, startSeconds }, { ...policy, decide: watch }, { ...defaultWorld, spotPerHour: 4 });
+      return watched.map(({ instances }) => instances.map(({ id, imagesDone }) => [id, imagesDone]));
+    };
+    expect(run(1_048_576)).toEqual(run(0));
   });
 
   test.each<[string, Partial<World>]>([

@@ -22,10 +22,12 @@ export const createEyes = (world: World, trace: Trace, service: Service, exactCo
 
   const reportOf = (worker: Worker, second: number): ObservedInstance => {
     const last = reports.get(worker);
+    const interruptAtSeconds =
+      worker.interruptAt === undefined ? undefined : trace.startSeconds + worker.interruptAt;
     if (
       last !== undefined &&
       last.state === worker.state &&
-      last.seen.interruptAtSeconds === worker.interruptAt &&
+      last.seen.interruptAtSeconds === interruptAtSeconds &&
       (worker.state === 'pending' || second - last.at < world.workerReportSeconds)
     )
       return last.seen;
@@ -42,9 +44,7 @@ export const createEyes = (world: World, trace: Trace, service: Service, exactCo
             busySeconds: worker.busySeconds,
           }
         : {}),
-      ...(worker.interruptAt === undefined
-        ? {}
-        : { interruptAtSeconds: trace.startSeconds + worker.interruptAt }),
+      ...(interruptAtSeconds === undefined ? {} : { interruptAtSeconds }),
     };
     reports.set(worker, { at: second, state: worker.state, seen });
     return seen;
