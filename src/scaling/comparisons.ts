@@ -24,6 +24,7 @@ const clamp = (value: number, low: number, high: number): number => Math.min(hig
 
 export const seedMemorySchema = z.object({ zeroSince: z.number().nullable() });
 type SeedMemory = z.infer<typeof seedMemorySchema>;
+export const noSeedMemory: SeedMemory = { zeroSince: null };
 
 /**
  * The course project's controller: ceil(visible / 2) workers, 1 to 19; surplus is ended at once, and after nothing has
@@ -43,6 +44,7 @@ export const targetTrackingMemorySchema = z.object({
   pointAt: z.number().nullable(),
 });
 type TargetTrackingMemory = z.infer<typeof targetTrackingMemorySchema>;
+export const noTargetTrackingMemory: TargetTrackingMemory = { points: [], pointAt: null };
 
 /**
  * Messages that may wait for one worker: the longest acceptable wait over the time a message takes. AWS's example is
@@ -91,6 +93,7 @@ export const kedaMemorySchema = z.object({
   polledAt: z.number().nullable(),
 });
 type KedaMemory = z.infer<typeof kedaMemorySchema>;
+export const noKedaMemory: KedaMemory = { recommended: [], activeAt: null, polledAt: null };
 
 /**
  * KEDA's aws-sqs-queue scaler over the Kubernetes autoscaler (queueLength 5, visible and in flight counted): tolerance
@@ -128,6 +131,7 @@ export const kpaMemorySchema = z.object({
   zeroSince: z.number().nullable(),
 });
 type KpaMemory = z.infer<typeof kpaMemorySchema>;
+export const noKpaMemory: KpaMemory = { samples: [], panicAt: null, panicMost: 0, zeroSince: null };
 
 /**
  * Knative's pod autoscaler on concurrency: one request a worker at 70 % utilisation, a stable window of 60 s and a panic

@@ -120,7 +120,7 @@ describe('limits', () => {
     expect(desired).toBeGreaterThan(1);
   });
 
-  test('refused launches are tried again after 30 s, doubling, and after two in another pool', () => {
+  test('refused launches are tried again after 30 s, doubling', () => {
     const refusals = Array.from({ length: 3 }, (_, index) => ({
       ...idle,
       nowSeconds: 10_000 + 100 * index,
@@ -128,8 +128,8 @@ describe('limits', () => {
       launchFailures: index < 2 ? 1 : 0,
     }));
     const [first, second, third] = runAll(refusals);
-    expect(first).toMatchObject({ desired: 0, alternative: false, why: { rule: 'refused' } });
-    expect(second).toMatchObject({ desired: 0, alternative: true });
+    expect(first).toMatchObject({ desired: 0, why: { rule: 'refused' } });
+    expect(second).toMatchObject({ desired: 0, why: { rule: 'refused' } });
     expect(third?.desired).toBeGreaterThan(5);
   });
 });

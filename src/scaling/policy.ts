@@ -1,4 +1,14 @@
-import { decideKeda, decideKpa, decideSeed, decideTargetTracking, type Seen } from './comparisons.ts';
+import {
+  decideKeda,
+  decideKpa,
+  decideSeed,
+  decideTargetTracking,
+  noKedaMemory,
+  noKpaMemory,
+  noSeedMemory,
+  noTargetTrackingMemory,
+  type Seen,
+} from './comparisons.ts';
 import { type Boot, bootOf, learn, nothingLearned, rateOf } from './learning.ts';
 import type { Observation, ObservedInstance } from './observation.ts';
 import { decideOwn, type Fleet, noOwnMemory, targetWaits } from './own.ts';
@@ -42,18 +52,8 @@ export interface Decision {
   readonly desired: number;
   /** Instances whose boot is given up. */
   readonly terminate: readonly string[];
-  /** Launches of the present kind keep being refused: take the next pool (type, zone, market). */
-  readonly alternative: boolean;
   readonly why: Why;
 }
-
-/** What each policy remembers when it has nothing to remember. */
-const noMemory = {
-  seed: { zeroSince: null },
-  targetTracking: { points: [], pointAt: null },
-  keda: { recommended: [], activeAt: null, polledAt: null },
-  kpa: { samples: [], panicAt: null, panicMost: 0, zeroSince: null },
-} as const;
 
 interface Outcome extends Pick<Why, 'arrivingPerSecond' | 'forRate' | 'forBacklog' | 'kept' | 'rule'> {
   readonly memory: PolicyState['memory'];
@@ -70,25 +70,23 @@ const decideComparison = (
 ): Outcome => {
   switch (policy) {
     case 'seed': {
-      const { memory: seed, desired } = decideSeed(memory?.of === policy ? memory.seed : noMemory.seed, seen);
+      const known = memory?.of === policy ? memory.seed : noSeedMemory;
+      const { memory: seed, desired } = decideSeed(known, seen);
       return { ...countsOnly, desired, memory: { of: policy, seed } };
     }
     case 'target-tracking': {
-      const known = memory?.of === policy ? memory.targetTracking : noMemory.targetTracking;
-      const { memory: targetTracking, desired } = decideTargetTracking(
-        { ...known, points: [...known.points] },
-        seen,
-      );
+      const known = memory?.of === policy ? memory.targetTracking : noTargetTrackingMemory;
+      const { memory: targetTracking, desired } = decideTargetTracking(known, seen);
       return { ...countsOnly, desired, memory: { of: policy, targetTracking } };
     }
     case 'keda': {
-      const known = memory?.of === policy ? memory.keda : noMemory.keda;
-      const { memory: keda, desired } = decideKeda({ ...known, recommended: [...known.recommended] }, seen);
+      const known = memory?.of === policy ? memory.keda : noKedaMemory;
+      const { memory: keda, desired } = decideKeda(known, seen);
       return { ...countsOnly, desired, memory: { of: policy, keda } };
     }
     case 'kpa': {
-      const known = memory?.of === policy ? memory.kpa : noMemory.kpa;
-      const { memory: kpa, desired } = decideKpa({ ...known, samples: [...known.samples] }, seen);
+      const known = memory?.of === policy ? memory.kpa : noKpaMemory;
+      const { memory: kpa, desired } = decideKpa(known, seen);
       return { ...countsOnly, desired, memory: { of: policy, kpa } };
     }
     case 'fixed':
@@ -201,7 +199,6 @@ export const decide = (
     state: { v: 1, atSeconds: nowSeconds, learned, refused, memory: outcome.memory },
     desired: to,
     terminate: hung.map(({ id }) => id),
-    alternative: refused.runs >= 2,
     why: {
       policy,
       from,
