@@ -26,8 +26,6 @@ export interface Outcome {
   readonly peakWorkers: number;
   /** Requests that nobody had served at the end; they count with the time until then. */
   readonly unserved: number;
-  /** The largest state, as JSON. */
-  readonly stateBytes: number;
 }
 
 /** What happened in one second, for plots. */
@@ -92,8 +90,6 @@ export const simulate = (
   let state: PolicyState | undefined;
   let launchFailures = 0;
   let peakWorkers = 0;
-  let stateBytes = 0;
-  let decisions = 0;
 
   for (let second = 0; second < end; second += 1) {
     fleet.advance(second);
@@ -101,8 +97,6 @@ export const simulate = (
     if (second % policy.intervalSeconds === 0) {
       const decision = policy.decide(state, eyes.observe(second, fleet.workers(), launchFailures));
       state = decision.state;
-      // Measuring each of a million states would take longer than the simulation.
-      if (decisions++ % 500 === 0) stateBytes = Math.max(stateBytes, JSON.stringify(state).length);
       if (decision.terminate.length > 0) fleet.abandon(new Set(decision.terminate), second);
       launchFailures = fleet.reach(decision.desired, second) ? 1 : 0;
     }
@@ -133,6 +127,5 @@ export const simulate = (
     launches: fleet.launches(),
     peakWorkers,
     unserved,
-    stateBytes,
   };
 };
