@@ -57,7 +57,6 @@ const standingOf = (
   { id, life, says }: ObservedMember,
   { toldAtMs, launched }: Memory,
 ): RollingMember['standing'] => {
-  if (says === 'stopped' && launched.has(id) && !toldAtMs.has(id)) return 'failed';
   if (life !== 'alive') return launched.has(id) && !toldAtMs.has(id) ? 'failed' : 'leaving';
   if (toldAtMs.has(id) || says === 'draining') return 'leaving';
   if (says === 'stopped') return 'failed';

@@ -53,7 +53,7 @@ export const renderUserData = (
 
 /** The parts that an instance of each role runs, each a unit of its own. */
 export const partsOf = { worker: ['worker'], web: ['serve', 'scale'], image: ['image'] } as const;
-export type Part = 'worker' | 'serve' | 'scale' | 'image';
+export type Part = (typeof partsOf)[keyof typeof partsOf][number];
 
 /** The systemd unit of a part, as `assets/userdata/imgrec@.service` makes it. */
 export const unitOf = (part: Part): string => `imgrec@${part}.service`;
