@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Observation } from './observation.ts';
+import type { Overruled } from './plan.ts';
 import type { PolicyConfig } from './policy.ts';
 import type { Why } from './why.ts';
 
@@ -20,7 +21,7 @@ export interface JournalEntry {
   /** The policy's own number, and the one that the fleet is brought to. */
   readonly decided: number;
   readonly desired: number;
-  readonly overruled?: 'paused' | 'set' | 'hours';
+  readonly overruled?: NonNullable<Overruled>;
   readonly terminate: readonly string[];
   readonly why: Why;
   /** What was to be done, such as `drain i-1`. */
@@ -120,11 +121,9 @@ type Reader = Pick<S3, 'list' | 'get'>;
 export const readObject = async (s3: Reader, bucket: string, key: string): Promise<JournalEntry[]> =>
   parseLines((await s3.get(bucket, key))?.toString() ?? '');
 
-/** Keys of the journal, oldest first; only those of `day` (2026-01-31) when it is given. */
-export const journalKeys = async (s3: Reader, bucket: string, day = ''): Promise<string[]> =>
-  (await s3.list(bucket, day === '' ? journalPrefix : `${journalPrefix}${day}/`))
-    .map(({ key }) => key)
-    .sort();
+/** Keys of the journal, oldest first. */
+export const journalKeys = async (s3: Reader, bucket: string): Promise<string[]> =>
+  (await s3.list(bucket, journalPrefix)).map(({ key }) => key).sort();
 
 /** Objects of the journal read at a time. */
 const readAtOnce = 16;

@@ -38,7 +38,7 @@ const gauges: readonly Gauge[] = [
 ];
 
 /** The text format of Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/ */
-export const renderMetrics = (fleet: ScalerStanding | undefined): string =>
+const renderMetrics = (fleet: ScalerStanding | undefined): string =>
   gauges
     .flatMap(({ name, help, value }) => {
       const shown = fleet && value(fleet);

@@ -1,4 +1,4 @@
-/** What one run of the controller sees. All times are seconds on one clock, whichever; only differences are used, and the time of day by the profile. */
+/** What one run of the controller sees. All times are seconds on one clock: only differences are used, but for schedules, which read it as Unix time. */
 export interface Observation {
   readonly nowSeconds: number;
   /** SQS's approximate counts: noisy, and seconds old. */

@@ -1,6 +1,6 @@
 import type { Register } from '../aws/register.ts';
 import { hopelessBoots } from './boots.ts';
-import { leaseSeconds, type Orders, readLock } from './lease.ts';
+import { type Orders, readLock } from './lease.ts';
 import { readMemory, type ScalerStanding } from './memory.ts';
 import { hoursSpent } from './spend.ts';
 
@@ -32,10 +32,10 @@ export const troublesOf = (memory: ReturnType<typeof readMemory>, nowMs: number)
 /** Throws CloudError. */
 export const scalerStatus = async (register: Pick<Register, 'read'>): Promise<ScalerStatus> => {
   const { nowMs, version } = await register.read();
-  const { owner, orders, memory: stored, leaseSeconds: given } = readLock(version);
+  const { owner, orders, memory: stored, leaseSeconds } = readLock(version);
   const memory = readMemory(stored, nowMs);
   const ageSeconds = version === undefined ? undefined : Math.max(0, nowMs - version.modifiedMs) / 1_000;
-  const holds = given > 0 && ageSeconds !== undefined && ageSeconds < leaseSeconds;
+  const holds = ageSeconds !== undefined && ageSeconds < leaseSeconds;
   return {
     owner: holds ? owner : undefined,
     seenSecondsAgo: ageSeconds,

@@ -6,7 +6,7 @@ export interface Why {
   readonly to: number;
   readonly ready: number;
   readonly booting: number;
-  /** Messages visible and in flight. */
+  /** Messages visible, in flight and delayed. */
   readonly waiting: number;
   readonly arrivingPerSecond: number;
   /** What one worker does; 0 where a policy does not use it. */
@@ -55,13 +55,11 @@ export const sentence = (why: Why): string => {
     facts.push(
       `a worker does ${short(why.workerPerSecond)} a second and boots in ${short(why.bootSeconds)} s`,
     );
-  const [last = '', ...rest] = facts.toReversed();
-  const seen = rest.length > 0 ? `${rest.toReversed().join(', ')}, ${last}` : last;
   const reasons: string[] = [];
   if (why.forRate + why.forBacklog > 0 || why.to > 0)
     reasons.push(`${why.forRate} needed for the rate, ${why.forBacklog} for the backlog`);
   if (why.kept > 0) reasons.push(`${why.kept} kept idle`);
   if (why.hung > 0) reasons.push(`${why.hung} hung in boot`);
   if (why.rule !== 'none') reasons.push(overruled[why.rule]);
-  return `${why.from} -> ${why.to}: ${[seen, reasons.join(', ')].filter((part) => part !== '').join('; ')}`;
+  return `${why.from} -> ${why.to}: ${[facts.join(', '), reasons.join(', ')].filter((part) => part !== '').join('; ')}`;
 };

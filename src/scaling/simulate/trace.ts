@@ -4,7 +4,7 @@ import { poisson, seededRandom } from './random.ts';
 /** Arrivals by time: `counts[i]` requests came in [startSeconds + i x binSeconds, that + binSeconds). */
 export interface Trace {
   readonly name: string;
-  /** Time of day and week that the profile learns from; 0 is midnight UTC on a Thursday, as in Unix time. */
+  /** Unix time of the first bin, or 0 where the file counts from its own start; schedules read the time of day from it. */
   readonly startSeconds: number;
   readonly binSeconds: number;
   readonly counts: ArrayLike<number>;
