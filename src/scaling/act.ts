@@ -80,6 +80,21 @@ const launchAll = async (
   return outcomes;
 };
 
+/** An instance that EC2 has no room for could be started in vain for days, and none is launched as long as it is there. */
+const startOrEnd = async (id: string, { ec2, log }: Hands, { mayAct, signal }: Held): Promise<void> => {
+  try {
+    await ec2.start(id, signal);
+  } catch (error) {
+    const isFull = error instanceof CloudError && error.code === 'InsufficientInstanceCapacity';
+    if (!isFull || !mayAct()) throw error;
+    log.warn(
+      { id, error: error.message },
+      'EC2 has no room for a stopped instance: it is ended, to launch another',
+    );
+    await ec2.terminate(id, signal);
+  }
+};
+
 /**
  * Does what was planned, as long as the lease holds. What fails is logged and will be planned again.
  * Never throws: a call that fails must not keep the others from being made.
@@ -109,7 +124,7 @@ export const carryOut = async (acts: readonly Act[], hands: Hands, held: Held): 
         await attempt(act.kind, act.id, () => ec2[act.kind](act.id, held.signal));
         break;
       case 'start':
-        await attempt('start', act.id, () => ec2.start(act.id, held.signal));
+        await attempt('start', act.id, () => startOrEnd(act.id, hands, held));
         break;
       case 'drain':
         // Stopping shuts the machine down, which is a SIGTERM to its worker: no other way leaves an instance that can be started again.
