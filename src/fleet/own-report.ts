@@ -1,5 +1,7 @@
 import type { Cluster } from '../aws/cluster.ts';
-import { type FleetReport, fleetReport, fleetReportKey } from '../reports/reports.ts';
+import type { ClusterNames } from '../aws/names.ts';
+import type { S3 } from '../aws/s3.ts';
+import { type FleetReport, fleetReport, fleetReportKey, parseReport } from '../reports/reports.ts';
 
 /**
  * What an instance that is no worker, or never became one, says of itself in `fleet/<instance>.json`.
@@ -26,11 +28,11 @@ export const reportOwnState = (
 
 /** What an instance said of itself last; undefined when it has said nothing that can be read. Throws CloudError. */
 export const readOwnReport = async (
-  { s3, names }: Pick<Cluster, 's3' | 'names'>,
+  { s3, names }: { readonly s3: Pick<S3, 'get'>; readonly names: Pick<ClusterNames, 'opsBucket'> },
   instance: string,
 ): Promise<FleetReport | undefined> => {
   const stored = await s3.get(names.opsBucket, fleetReportKey(instance), { deniedIsAbsent: true });
-  return stored === undefined ? undefined : fleetReport.safeParse(JSON.parse(stored.toString('utf8'))).data;
+  return stored === undefined ? undefined : parseReport(fleetReport, stored);
 };
 
 /** Throws CloudError. */

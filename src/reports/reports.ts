@@ -1,5 +1,14 @@
 import { z } from 'zod';
 
+/** A report as it was stored; undefined for what is none, or one of a version that is not known here. */
+export const parseReport = <T>(form: z.ZodType<T>, stored: Buffer): T | undefined => {
+  try {
+    return form.safeParse(JSON.parse(stored.toString())).data;
+  } catch {
+    return undefined;
+  }
+};
+
 /** `web/<web id>.json` in the ops bucket, written every 10 s: a web process's only heartbeat. */
 export const webReport = z.object({
   v: z.literal(1),

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { Ec2, FoundInstance } from '../aws/ec2.ts';
 import { type ClusterNames, tagKeys } from '../aws/names.ts';
 import type { S3, StoredObject } from '../aws/s3.ts';
@@ -7,6 +8,7 @@ import type { DatedReport } from '../fleet/members.ts';
 import {
   fleetReport,
   fleetReportPrefix,
+  parseReport,
   type WebReport,
   webReport,
   webReportPrefix,
@@ -63,10 +65,6 @@ const readsPerRun = 100;
 /** Reads under way at once. */
 const readers = 16;
 
-interface Parser<T> {
-  readonly safeParse: (value: unknown) => { readonly data?: T | undefined };
-}
-
 interface Known<T> {
   readonly report: T;
   readonly atMs: number;
@@ -76,22 +74,15 @@ interface Known<T> {
  * Reports under a prefix, read again only when they have changed: those never read first, since they say most, then the oldest.
  * What the list says of an object that has not been read yet is when it was written.
  */
-const createReader = <T>(prefix: string, parser: Parser<T>) => {
+const createReader = <T>(prefix: string, form: z.ZodType<T>) => {
   const read = new Map<string, Known<T> & { readonly etag: string }>();
   const nameOf = (key: string) => key.slice(prefix.length).replace(/\.json$/, '');
 
   const readOne = async ({ s3, names }: Sources, { key, etag, lastModifiedMs }: StoredObject) => {
     const body = await s3.get(names.opsBucket, key);
-    if (body === undefined) return;
-    let value: unknown;
-    try {
-      value = JSON.parse(body.toString());
-    } catch {
-      value = undefined;
-    }
-    const { data } = parser.safeParse(value);
+    const report = body && parseReport(form, body);
     // Whatever cannot be understood is nobody's report; a newer version's may come to be understood.
-    if (data !== undefined) read.set(nameOf(key), { etag, report: data, atMs: lastModifiedMs });
+    if (report !== undefined) read.set(nameOf(key), { etag, report, atMs: lastModifiedMs });
   };
 
   /** @param wanted reports of others are not read: those of instances that are gone stay in the bucket for a day */
