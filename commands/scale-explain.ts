@@ -37,7 +37,7 @@ export const scaleExplain: Command = {
         data: { schema: 'imgrec.scale.explanation/1', decisions },
         text:
           decisions.length === 0
-            ? 'the journal has no decision yet'
+            ? `the journal has no decision ${atMs === undefined ? 'yet' : 'from then or before'}`
             : decisions.map(renderExplanation).join('\n'),
       };
     } finally {

@@ -1,17 +1,23 @@
-import path from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import Table from 'cli-table3';
 import type { Settings } from '../src/config/settings.ts';
 import { usageError } from '../src/errors.ts';
-import { readPrices } from '../src/prices.ts';
 import { type Capacity, capacityFor, type Plant } from '../src/scaling/capacity.ts';
 import { choosePolicies } from '../src/scaling/chosen.ts';
 import { type Cost, cheapestTypes, costOf, type PerImage, type TypeCost } from '../src/scaling/forecast.ts';
+import type { JournalEntry } from '../src/scaling/journal.ts';
 import { learnedRates } from '../src/scaling/simulate/lived.ts';
 import { runCourse } from '../src/scaling/simulate/run.ts';
 import { busiestMinute, type Trace, traceRequests, traceSeconds } from '../src/scaling/simulate/trace.ts';
 import type { Command, CommandContext } from './command.ts';
-import { courseOf, dollarsAnHour, readJournal, simulationSettings, tracesOf } from './scale-simulate.ts';
+import {
+  courseOf,
+  dollarsAnHour,
+  pricesOf,
+  readJournal,
+  simulationSettings,
+  tracesOf,
+} from './scale-simulate.ts';
 
 /** A result with five labels, as docs/design/messages.md shows it. */
 const resultBytes = 600;
@@ -40,17 +46,18 @@ const alwaysOn = (trace: Trace, serviceRate: number) => {
   return { label: `always on (${workers})`, policy: 'fixed', parameter: workers } as const;
 };
 
-const pricesOf = (settings: Settings, workingFolder: string) =>
-  readPrices(settings.prices === undefined ? undefined : path.resolve(workingFolder, settings.prices));
-
-const forecastsOf = async (settings: Settings, context: CommandContext): Promise<Forecast[]> => {
+const forecastsOf = async (
+  settings: Settings,
+  context: CommandContext,
+  journal: readonly JournalEntry[] | undefined,
+): Promise<Forecast[]> => {
   const prices = pricesOf(settings, context.workingFolder);
   const course = courseOf(settings, context);
   const policies = choosePolicies(context.resolved.sources.policy === 'default' ? 'all' : settings.policy);
   const forecasts: Forecast[] = [];
   const progress = await context.output.progress('simulating');
   try {
-    for (const trace of await tracesOf(settings, context)) {
+    for (const trace of await tracesOf(settings, context, journal)) {
       const { serviceRate } = course.world;
       const steady = alwaysOn(trace, serviceRate);
       for (const chosen of [steady, ...policies.filter(({ label }) => label !== 'fixed')]) {
@@ -184,16 +191,16 @@ export const scaleForecast: Command = {
   ],
   run: async (settings, context) => {
     const prices = pricesOf(settings, context.workingFolder);
-    const { steadyRates, typeRates, traceFrom } = settings;
-    const hasTrace = context.operands.length > 0 || traceFrom !== undefined;
+    const { steadyRates, typeRates } = settings;
+    const journal = await readJournal(settings, context.workingFolder);
+    const hasTrace = context.operands.length > 0 || journal !== undefined;
     if (!hasTrace && steadyRates.length === 0 && typeRates.length === 0)
       throw usageError(
         'nothing to forecast is given',
         'name a trace, --trace-from journal, --rate or --type-rates',
       );
-    const forecasts = hasTrace ? await forecastsOf(settings, context) : [];
-    const learned =
-      traceFrom === undefined ? {} : learnedRates(await readJournal(settings, context.workingFolder));
+    const forecasts = hasTrace ? await forecastsOf(settings, context, journal) : [];
+    const learned = learnedRates(journal ?? []);
     const given = typeRates.map((each): [string, number] => {
       const [type = '', rate] = each.split('=');
       return [type, Number(rate)];

@@ -6,7 +6,7 @@ import { openCluster } from '../src/aws/cluster.ts';
 import { connect } from '../src/aws/connection.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { ImgrecError, messageOf, usageError } from '../src/errors.ts';
-import { readPrices } from '../src/prices.ts';
+import { type Prices, readPrices } from '../src/prices.ts';
 import { choosePolicies } from '../src/scaling/chosen.ts';
 import { type JournalEntry, readWholeJournal } from '../src/scaling/journal.ts';
 import { type History, recordHistory } from '../src/scaling/simulate/history.ts';
@@ -54,8 +54,12 @@ const readTrace = async (operand: string, settings: Settings, workingFolder: str
   return scaleTrace(trace, settings.traceScale * (factor === undefined ? 1 : Number(factor)), settings.seed);
 };
 
-/** What the cluster's scalers have journalled, oldest first. Throws CloudError. */
-export const readJournal = async (settings: Settings, workingFolder: string): Promise<JournalEntry[]> => {
+/** What the cluster's scalers have journalled, oldest first; undefined where nobody asks for it. Throws CloudError. */
+export const readJournal = async (
+  settings: Settings,
+  workingFolder: string,
+): Promise<readonly JournalEntry[] | undefined> => {
+  if (settings.traceFrom !== 'journal') return undefined;
   const cluster = await openCluster(connect(settings, workingFolder));
   try {
     return await readWholeJournal(cluster.s3, cluster.names.opsBucket);
@@ -64,8 +68,8 @@ export const readJournal = async (settings: Settings, workingFolder: string): Pr
   }
 };
 
-const journalTrace = async (settings: Settings, workingFolder: string): Promise<Trace> => {
-  const trace = traceOfJournal('journal', await readJournal(settings, workingFolder));
+const journalTrace = (journal: readonly JournalEntry[], settings: Settings): Trace => {
+  const trace = traceOfJournal('journal', journal);
   if (trace === undefined)
     throw new ImgrecError('the journal knows of no image yet', { hint: '"imgrec scale" writes it' });
   return scaleTrace(trace, settings.traceScale, settings.seed);
@@ -75,20 +79,23 @@ const journalTrace = async (settings: Settings, workingFolder: string): Promise<
 export const tracesOf = async (
   settings: Settings,
   { operands, workingFolder }: CommandContext,
+  journal: readonly JournalEntry[] | undefined,
 ): Promise<readonly Trace[]> => {
   const files = await Promise.all(operands.map((operand) => readTrace(operand, settings, workingFolder)));
-  if (settings.traceFrom === 'journal') return [...files, await journalTrace(settings, workingFolder)];
+  if (journal !== undefined) return [...files, journalTrace(journal, settings)];
   if (files.length === 0)
     throw usageError('no trace is given', 'name CSV files of "t_seconds,requests", or --trace-from journal');
   return files;
 };
 
+/** The built-in prices, or those of `--prices`. @throws ImgrecError (exit 64) when that file holds none */
+export const pricesOf = ({ prices }: Settings, workingFolder: string): Prices =>
+  readPrices(prices === undefined ? undefined : path.resolve(workingFolder, prices));
+
 /** What an instance costs an hour. @throws ImgrecError (exit 64) where the type has no known price */
 export const dollarsAnHour = (settings: Settings, workingFolder: string): number => {
   if (settings.price !== undefined) return settings.price;
-  const { instanceHour } = readPrices(
-    settings.prices === undefined ? undefined : path.resolve(workingFolder, settings.prices),
-  );
+  const { instanceHour } = pricesOf(settings, workingFolder);
   const [type = ''] = settings.instanceTypes;
   const price = instanceHour[type];
   if (price === undefined)
@@ -167,8 +174,6 @@ const writePlots = async (
   rows: readonly Row[],
 ) => {
   const drawn = plots.map(({ trace, histories }) => plotSvg(trace, histories));
-  if (file.endsWith('.svg') && drawn.length > 1)
-    throw usageError('an .svg shows one trace', 'give --html a name that ends with .html');
   await writeFile(file, file.endsWith('.svg') ? `${drawn[0] ?? ''}\n` : plotPage(drawn, rows));
 };
 
@@ -192,7 +197,10 @@ export const scaleSimulate: Command = {
   run: async (settings, context) => {
     const chosen = choosePolicies(settings.policy);
     const course = courseOf(settings, context);
-    const traces = await tracesOf(settings, context);
+    const journal = await readJournal(settings, context.workingFolder);
+    const traces = await tracesOf(settings, context, journal);
+    if (settings.html?.endsWith('.svg') === true && traces.length > 1)
+      throw usageError('an .svg shows one trace', 'give --html a name that ends with .html');
     const progress = await context.output.progress('simulating');
     const rows: Row[] = [];
     const plots: { trace: string; histories: History[] }[] = [];
