@@ -1,7 +1,8 @@
 import path from 'node:path';
+import { modelSettings } from '../src/config/groups.ts';
 import { type ExitCode, exitCodes, ImgrecError, usageError } from '../src/errors.ts';
 import { readTruth, rightLabels, type Truth } from '../src/image/truth.ts';
-import { loadConfiguredModel, modelSettings } from '../src/model/configured.ts';
+import { loadConfiguredModel } from '../src/model/configured.ts';
 import { classifyFiles, findImages } from '../src/model/files.ts';
 import { createClassifierPool } from '../src/model/pool.ts';
 import { type ClassifyReport, classifyReport, renderClassifyReport } from '../src/model/report.ts';

@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { aborted, systemClock } from '../src/clock.ts';
+import { workerSettings } from '../src/config/groups.ts';
 import { type DevCluster, startDevCluster } from '../src/dev/dev-cluster.ts';
 import { isFaultSeed, loadFaultPlan } from '../src/localcloud/faults/source.ts';
 import { loadConfiguredModel } from '../src/model/configured.ts';
 import { workerSettingsOf } from '../src/provision/worker-settings.ts';
 import type { Command } from './command.ts';
 import { devScale, scaledInDev } from './dev-scale.ts';
-import { workerSettings } from './worker.ts';
 
 /** A seed as it is, a file from where the command runs; either is read once here, so that a mistake is told at once. */
 const faultsArgument = (fileOrSeed: string, workingFolder: string): string => {

@@ -1,26 +1,8 @@
-import type { SettingKey, Settings } from '../src/config/settings.ts';
+import type { scaleSettings } from '../src/config/groups.ts';
+import type { Settings } from '../src/config/settings.ts';
 import { usageError } from '../src/errors.ts';
 import { choosePolicies } from '../src/scaling/chosen.ts';
 import type { ScaleChoices } from '../src/scaling/open.ts';
-
-/** Settings that decide how a fleet is scaled. */
-export const scaleSettings = [
-  'minWorkers',
-  'maxWorkers',
-  'policy',
-  'targetWaitSeconds',
-  'schedule',
-  'everySeconds',
-  'scaleIn',
-  'warm',
-  'instanceTypes',
-  'subnets',
-  'spot',
-  'hoursPerDay',
-  'serviceRate',
-  'bootSeconds',
-  'graceSeconds',
-] as const satisfies SettingKey[];
 
 /** Beyond the workers' own grace: SSM's way to the instance, and the last report. */
 const drainMarginSeconds = 15;

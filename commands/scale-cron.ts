@@ -1,8 +1,9 @@
 import path from 'node:path';
+import { scaleSettings } from '../src/config/groups.ts';
 import { settings as definitions } from '../src/config/settings.ts';
 import { compiledModule } from '../src/package.ts';
 import type { Command } from './command.ts';
-import { scaleChoicesOf, scaleSettings } from './scale-choices.ts';
+import { scaleChoicesOf } from './scale-choices.ts';
 
 /** A shift ends before the next begins; should it not, the next finds the lease taken and waits. */
 const shift = ['--for', '55s'];

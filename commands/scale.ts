@@ -1,5 +1,6 @@
 import { connect } from '../src/aws/connection.ts';
 import { systemClock } from '../src/clock.ts';
+import { scaleSettings } from '../src/config/groups.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { usageError } from '../src/errors.ts';
 import { collectOften } from '../src/heap.ts';
@@ -14,7 +15,7 @@ import { describeActs, type Run } from '../src/scaling/scaler.ts';
 import { statusLine } from '../src/scaling/status.ts';
 import { sentence } from '../src/scaling/why.ts';
 import type { Command, CommandContext, CommandResult } from './command.ts';
-import { scaleChoicesOf, scaleSettings } from './scale-choices.ts';
+import { scaleChoicesOf } from './scale-choices.ts';
 import { scaleCron } from './scale-cron.ts';
 import { scaleExplain } from './scale-explain.ts';
 import { scaleForecast } from './scale-forecast.ts';

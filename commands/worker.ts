@@ -1,25 +1,12 @@
 import { hostname } from 'node:os';
 import type { Cluster } from '../src/aws/cluster.ts';
 import { systemClock } from '../src/clock.ts';
-import type { SettingKey } from '../src/config/settings.ts';
+import { workerSettings } from '../src/config/groups.ts';
 import { collectRarely } from '../src/heap.ts';
-import { loadConfiguredModel, modelSettings } from '../src/model/configured.ts';
+import { loadConfiguredModel } from '../src/model/configured.ts';
 import { createClassifierPool } from '../src/model/pool.ts';
 import type { Command } from './command.ts';
 import { existingResources, seedSettings, withResources } from './seed-resources.ts';
-
-export const workerSettings = [
-  ...modelSettings,
-  'classifiers',
-  'jobTimeoutSeconds',
-  'maxImageBytes',
-  'maxPixels',
-  'visibilitySeconds',
-  'maxReceives',
-  'pollWaitSeconds',
-  'graceSeconds',
-  'idleExitSeconds',
-] as const satisfies SettingKey[];
 
 /** What needs the AWS SDK, which takes 0.2 s to load: not before the classifiers were started, which takes them as long. */
 const loadCloud = async () => {

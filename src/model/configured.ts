@@ -1,19 +1,8 @@
 import path from 'node:path';
-import { settings as descriptions, type SettingKey, type Settings } from '../config/settings.ts';
+import { modelSettings } from '../config/groups.ts';
+import { settings as descriptions, type Settings } from '../config/settings.ts';
 import { usageError } from '../errors.ts';
 import { defaultModelFolder, loadModel, type Model, type ModelOptions } from './model.ts';
-
-/** The settings that say which model to use; every command that classifies takes them. */
-export const modelSettings = [
-  'model',
-  'modelSize',
-  'modelResize',
-  'modelLayout',
-  'modelMean',
-  'modelStd',
-  'modelOutput',
-  'modelLabels',
-] as const satisfies SettingKey[];
 
 /**
  * Loads the model that the settings name.

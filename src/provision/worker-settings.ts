@@ -1,44 +1,16 @@
 import path from 'node:path';
+import { scaleSettings, workerSettings } from '../config/groups.ts';
 import { type SettingKey, type Settings, settings } from '../config/settings.ts';
 
 /** Settings that instances take from whoever provisioned the cluster: workers, and the web tier and scaler of a web instance. */
-const workerKeys = [
-  'model',
-  'modelSize',
-  'modelResize',
-  'modelLayout',
-  'modelMean',
-  'modelStd',
-  'modelOutput',
-  'modelLabels',
-  'classifiers',
-  'jobTimeoutSeconds',
-  'maxImageBytes',
-  'maxPixels',
-  'visibilitySeconds',
-  'maxReceives',
-  'pollWaitSeconds',
-  'graceSeconds',
-  'idleExitSeconds',
+const instanceKeys = [
+  ...workerSettings,
   'port',
   'waitSeconds',
   'reply',
   'top',
   'transport',
-  'minWorkers',
-  'maxWorkers',
-  'policy',
-  'targetWaitSeconds',
-  'schedule',
-  'everySeconds',
-  'scaleIn',
-  'warm',
-  'instanceTypes',
-  'subnets',
-  'spot',
-  'hoursPerDay',
-  'serviceRate',
-  'bootSeconds',
+  ...scaleSettings,
 ] as const satisfies SettingKey[];
 
 /** A worker has a working folder of its own, so these say the whole path. */
@@ -53,7 +25,7 @@ export const workerSettingsOf = (
   workingFolder: string,
 ): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
-    workerKeys
+    instanceKeys
       .filter((key) => resolved.sources[key] !== 'default' && resolved.values[key] !== undefined)
       .map((key) => {
         const value = resolved.values[key];
