@@ -1,5 +1,5 @@
-import { Agent, createServer, request as forward, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Answered, openForwarder } from '../fixtures/forwarder.ts';
 
 /** One call to the cloud, as it passes by. */
 export interface Call {
@@ -8,12 +8,6 @@ export interface Call {
   readonly service: 'sqs' | 's3' | 'other';
   /** Of an object, without the bucket; '' for everything else. */
   readonly key: string;
-  readonly body: Buffer;
-}
-
-export interface Answered {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
 
@@ -62,79 +56,32 @@ const describe = (method: string, url: string, headers: IncomingHttpHeaders, bod
 
 const count = (counts: Map<string, number>, name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
 
-/** Opens a tap on a free loopback port. Signatures survive it: the Host header that was signed is passed on. */
+/** Opens a tap on a free loopback port. */
 export const openTap = async (target: () => string, first: TapHooks = {}): Promise<Tap> => {
   let hooks = first;
-  const agent = new Agent({ keepAlive: true, maxSockets: 256 });
   const calls = new Map<string, number>();
   const reads = new Map<string, number>();
   const writes = new Map<string, number>();
-  const sockets = new Set<Socket>();
 
-  const pass = (method: string, url: string, headers: IncomingHttpHeaders, body: Buffer): Promise<Answered> =>
-    new Promise((resolve, reject) => {
-      const { hostname, port } = new URL(target());
-      const passed = forward({ hostname, port, method, path: url, headers, agent }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', reject);
-        response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            body: Buffer.concat(chunks),
-          }),
-        );
-      });
-      passed.on('error', reject);
-      passed.end(body);
-    });
-
-  const server = createServer((request, response) => {
-    const { method = 'GET', url = '/', headers } = request;
-    const chunks: Buffer[] = [];
-    const handle = async () => {
-      const call = describe(method, url, headers, Buffer.concat(chunks));
-      const instead = await hooks.onCall?.(call);
-      if (instead === 'drop') return void request.socket.destroy();
-      const answered = instead ?? (await pass(method, url, headers, call.body));
-      if (instead === undefined) {
-        count(calls, call.operation);
-        if (answered.status === 200 && call.operation === 's3:GetObject') count(reads, call.key);
-        if (answered.status === 200 && call.operation === 's3:PutObject') count(writes, call.key);
-      }
-      const changed = await hooks.onAnswer?.(call, answered);
-      if (changed === 'drop') return void request.socket.destroy();
-      if (response.destroyed) return;
-      const { status, headers: its, body } = changed ?? answered;
-      const { 'transfer-encoding': _chunked, connection: _connection, ...kept } = its;
-      response.writeHead(status, kept);
-      response.end(method === 'HEAD' ? undefined : body);
-    };
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('error', () => {});
-    request.on('end', () => {
-      handle().catch(() => request.socket.destroy());
-    });
+  const forwarder = await openForwarder(target, async ({ method, url, headers, body }, pass) => {
+    const call = describe(method, url, headers, body);
+    const instead = await hooks.onCall?.(call);
+    if (instead === 'drop') return 'drop';
+    const answered = instead ?? (await pass());
+    if (instead === undefined) {
+      count(calls, call.operation);
+      if (answered.status === 200 && call.operation === 's3:GetObject') count(reads, call.key);
+      if (answered.status === 200 && call.operation === 's3:PutObject') count(writes, call.key);
+    }
+    return (await hooks.onAnswer?.(call, answered)) ?? answered;
   });
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
   return {
-    endpoint: `http://127.0.0.1:${port}`,
+    ...forwarder,
     calls,
     reads,
     writes,
     hook: (next) => {
       hooks = next;
-    },
-    close: async () => {
-      for (const socket of sockets) socket.destroy();
-      agent.destroy();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
 };

@@ -1,7 +1,7 @@
-import { Agent, createServer, request as forward, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import { operationOf } from '../../src/localcloud/operation.ts';
 import { parseAuthorization } from '../../src/localcloud/sigv4.ts';
+import { openForwarder } from '../fixtures/forwarder.ts';
 
 /** One call as it was sent. */
 export interface Sent {
@@ -37,64 +37,29 @@ export interface Recorder {
   close(): Promise<void>;
 }
 
-/** Stands before an endpoint and writes down every call. Signatures survive it: the Host header that was signed is passed on. */
+const refused = { status: 403, headers: { 'content-length': '0' }, body: Buffer.alloc(0) };
+
+/** Stands before an endpoint and writes down every call. */
 export const openRecorder = async (target: string): Promise<Recorder> => {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
-  const { hostname, port } = new URL(target);
   let sent: Sent[] = [];
   let fateOf: (call: Sent, index: number) => Fate = () => 'pass';
 
-  const pass = (call: Sent, body: Buffer) =>
-    new Promise<{ status: number; headers: IncomingHttpHeaders; body: Buffer }>((resolve, reject) => {
-      const path = call.query === '' ? call.path : `${call.path}?${call.query}`;
-      const onward = forward(
-        { hostname, port, method: call.method, path, headers: call.headers, agent },
-        (response) => {
-          const chunks: Buffer[] = [];
-          response.on('data', (chunk: Buffer) => chunks.push(chunk));
-          response.on('error', reject);
-          response.on('end', () =>
-            resolve({
-              status: response.statusCode ?? 0,
-              headers: response.headers,
-              body: Buffer.concat(chunks),
-            }),
-          );
-        },
-      );
-      onward.on('error', reject);
-      onward.end(body);
-    });
-
-  const server = createServer((request, response) => {
-    const { method = 'GET', url = '/', headers } = request;
-    const chunks: Buffer[] = [];
-    const handle = async () => {
-      const body = Buffer.concat(chunks);
+  const { endpoint, close } = await openForwarder(
+    () => target,
+    async ({ method, url, headers, body }, pass) => {
       const [path = '/', query = ''] = url.split('?');
       const service = parseAuthorization(headers.authorization)?.service ?? 's3';
       const operation = operationOf(service, { method, path, query, headers }, () => body.toString('latin1'));
       const call: Sent = { operation, method, path, query, headers, body: body.toString() };
       sent.push(call);
       const fate = fateOf(call, sent.length - 1);
-      const answer = fate === 'lost' ? undefined : await pass(call, body);
-      if (fate !== 'pass' || answer === undefined) {
-        response.writeHead(403, { 'content-length': 0 });
-        return void response.end();
-      }
-      const { 'transfer-encoding': _chunked, connection: _connection, ...kept } = answer.headers;
-      response.writeHead(answer.status, kept);
-      response.end(method === 'HEAD' ? undefined : answer.body);
-    };
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('error', () => {});
-    request.on('end', () => {
-      handle().catch(() => request.socket.destroy());
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      if (fate === 'lost') return refused;
+      const answered = await pass();
+      return fate === 'pass' ? answered : refused;
+    },
+  );
   return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    endpoint,
     get sent() {
       return sent;
     },
@@ -104,10 +69,6 @@ export const openRecorder = async (target: string): Promise<Recorder> => {
     forget: () => {
       sent = [];
     },
-    close: async () => {
-      agent.destroy();
-      server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    },
+    close,
   };
 };

@@ -1,9 +1,10 @@
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Answered } from '../../fixtures/forwarder.ts';
 import { percentile } from '../history.ts';
 import { becomesTrue, type Lab, urlOf } from '../lab.ts';
 import { startLoad } from '../load.ts';
-import { type Answered, openTap } from '../tap.ts';
+import { openTap } from '../tap.ts';
 import {
   atLeast,
   atMost,

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Answered } from '../../fixtures/forwarder.ts';
 import type { Operation } from '../history.ts';
 import { type Lab, urlOf } from '../lab.ts';
 import { startLoad } from '../load.ts';
 import type { Part } from '../parts.ts';
-import { type Answered, type Call, openTap, type Tap } from '../tap.ts';
+import { type Call, openTap, type Tap } from '../tap.ts';
 import { atMost, conclude, deadLetters, equals, type FaultTest, type Trial } from '../trial.ts';
 
 /** A moment in a job at which its worker dies. */
