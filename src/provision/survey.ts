@@ -70,27 +70,31 @@ const softwareIn = (userData: string): string | undefined => {
 };
 
 /**
- * An image with the software in it if there is one; else the image and the software that the template has, so that a plan does
- * not change whenever Amazon makes a new image or somebody provisions with a newer imgrec ("imgrec provision update" changes
- * them); else Amazon's newest image, and software that is still to be packed.
+ * An image with the software in it if there is one; else the image that the template has, so that a plan does not change whenever
+ * Amazon makes a new one; else Amazon's newest, and software that is still to be packed. Software that the template names stays as
+ * long as its image does: only "imgrec provision update" changes it, also over what is in an image.
+ * @param ofWorkers architecture of the workers, and so of an image of ours
  */
 const bootOf = async (
   { ssm, ec2, names, connection }: Clouds,
   template: string,
   instanceType: string,
+  ofWorkers: Architecture,
 ): Promise<Boot> => {
-  const own = await ssm.get(names.imageParameter);
-  if (own !== undefined) return { imageId: own, software: inImage };
   const architecture = architectureOf(instanceType);
+  const own = architecture === ofWorkers ? await ssm.get(names.imageParameter) : undefined;
   const present = (await ec2.templates.find(template))?.settings;
-  const software = connection.instancesHaveProgram ? inImage : undefined;
+  const imageId = own ?? present?.imageId;
+  const ofImage = own === undefined ? undefined : inImage;
+  const ofCloud = connection.instancesHaveProgram ? inImage : undefined;
   if (
     present !== undefined &&
     present.imageId !== '' &&
+    present.imageId === imageId &&
     architectureOf(present.instanceType) === architecture
   )
-    return { imageId: present.imageId, software: software ?? softwareIn(present.userData) };
-  return { imageId: await newestImageFor({ ssm }, instanceType), software };
+    return { imageId, software: ofCloud ?? softwareIn(present.userData) ?? ofImage };
+  return { imageId: own ?? (await newestImageFor({ ssm }, instanceType)), software: ofCloud ?? ofImage };
 };
 
 /**
@@ -99,6 +103,8 @@ const bootOf = async (
  */
 export const survey = async (clouds: Clouds, choices: MachineChoices): Promise<Surroundings> => {
   const { ec2, names, connection } = clouds;
+  const [workerType] = choices.instanceTypes;
+  const ofWorkers = architectureOf(workerType);
   const architectures = new Set(choices.instanceTypes.map(architectureOf));
   if (architectures.size > 1)
     throw usageError(
@@ -113,8 +119,8 @@ export const survey = async (clouds: Clouds, choices: MachineChoices): Promise<S
   };
   const [network, web, worker, allowFrom] = await Promise.all([
     choices.subnets.length > 0 ? networkOf(ec2, choices.subnets) : defaultNetwork(ec2),
-    bootOf(clouds, names.webName, choices.webInstanceType),
-    bootOf(clouds, names.workerName, choices.instanceTypes[0]),
+    bootOf(clouds, names.webName, choices.webInstanceType, ofWorkers),
+    bootOf(clouds, names.workerName, workerType, ofWorkers),
     allowed(),
   ]);
   return {

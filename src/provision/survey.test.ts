@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestCloud } from '../../test/fixtures/cluster.ts';
+import { readBootScript, renderUserData } from '../fleet/user-data.ts';
+import { type Clouds, openClouds } from './clouds.ts';
+import { inImage, machinesWith } from './machines.ts';
+import { survey } from './survey.ts';
+
+const artifact = 'a'.repeat(64);
+const own = 'ami-0123456789abcdef0';
+const choices = machinesWith({ allowFrom: '203.0.113.7/32', webInstanceType: 'c7a.medium' });
+
+/** A cluster as on AWS, where an image was made and then rolled out with the software that user data names. */
+let clouds: Clouds;
+let close: () => Promise<void>;
+beforeAll(async () => {
+  const cloud = await startTestCloud();
+  ({ close } = cloud);
+  clouds = await openClouds({ ...cloud.connection, instancesHaveProgram: false });
+  const { ssm, ec2, names } = clouds;
+  await ssm.create(names.imageParameter, own, {});
+  const settings = {
+    imageId: own,
+    instanceType: 'c7a.medium',
+    profile: names.workerName,
+    securityGroups: [],
+    market: 'on-demand',
+    volume: { device: '/dev/xvda', gib: 8, type: 'gp3', encrypted: true },
+    metadata: { tokens: 'required', hopLimit: 1, tags: 'disabled' },
+    shutdown: 'terminate',
+    credits: undefined,
+    keyPair: undefined,
+    userData: renderUserData(
+      readBootScript(),
+      { v: 1, role: 'worker', cluster: names.cluster, artifact },
+      { graceSeconds: 30 },
+    ),
+    launchTags: {},
+  } as const;
+  await ec2.templates.create(names.workerName, settings, {});
+  await ec2.templates.create(names.webName, { ...settings, imageId: 'ami-0fedcba9876543210' }, {});
+});
+afterAll(async () => {
+  clouds.close();
+  await close();
+});
+
+test('software that an update put on top of an image stays, and a template of another image takes what is in ours', async () => {
+  const { imageIds, software } = await survey(clouds, choices);
+  expect(imageIds).toEqual({ web: own, worker: own });
+  expect(software).toEqual({ web: inImage, worker: artifact });
+});
+
+test("an image of the workers' processor is not for a web instance of another", async () => {
+  const { imageIds, software } = await survey(clouds, { ...choices, webInstanceType: 't4g.small' });
+  expect(imageIds.worker).toBe(own);
+  expect(imageIds.web).toMatch(/^ami-/);
+  expect(imageIds.web).not.toBe(own);
+  expect(software.web).toBeUndefined();
+});
