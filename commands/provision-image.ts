@@ -20,7 +20,7 @@ export const imageCommand: Command = {
   examples: [
     { does: 'on the local cloud, as provisioned there', line: 'imgrec provision image --local' },
     {
-      does: 'on AWS, and no older one kept',
+      does: 'on AWS, and no older one kept but what is in use',
       line: 'imgrec provision image --region eu-central-1 --keep-images 1',
     },
   ],
@@ -39,7 +39,7 @@ export const imageCommand: Command = {
       const choices = machineChoicesOf(settings);
       const { worker } = await storeSoftware(clouds, choices, softwareToStore(connection), circumstances);
       const baked = await bakeImage(
-        { images: clouds.images, commands, s3: clouds.s3, ssm: clouds.ssm, names: clouds.names, installId },
+        { ...clouds, templates: clouds.ec2.templates, commands, installId },
         {
           ...circumstances,
           baseImageId: await newestImageFor(clouds, choices.instanceTypes[0]),

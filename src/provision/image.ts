@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FoundImage, Images } from '../aws/images.ts';
+import type { Ec2Setup } from '../aws/machines.ts';
 import { type ClusterNames, tagKeys } from '../aws/names.ts';
 import type { RunCommand } from '../aws/run-command.ts';
 import type { S3 } from '../aws/s3.ts';
@@ -8,6 +9,7 @@ import type { Clock } from '../clock.ts';
 import { ImgrecError, messageOf } from '../errors.ts';
 import { readOwnReport, removeOwnReport } from '../fleet/own-report.ts';
 import { readBootScript, renderUserData, unitOf } from '../fleet/user-data.ts';
+import { tagsOf } from './site.ts';
 
 /** What an image is made with. */
 export interface BakeCloud {
@@ -15,6 +17,7 @@ export interface BakeCloud {
   readonly commands: RunCommand;
   readonly s3: S3;
   readonly ssm: Ssm;
+  readonly templates: Pick<Ec2Setup['templates'], 'find'>;
   readonly names: ClusterNames;
   readonly installId: string;
 }
@@ -44,16 +47,16 @@ const checkWithinMs = 5 * 60_000;
 const stopWithinMs = 10 * 60_000;
 const imageWithinMs = 60 * 60_000;
 
-/** Newest first; of those beyond `keep` the ones that may go. The image in use always stays. Pure. */
+/** Newest first; of those beyond `keep` the ones that may go. Those in use always stay. Pure. */
 export const outdatedImages = (
   images: readonly FoundImage[],
-  inUse: string | undefined,
+  inUse: readonly string[],
   keep: number,
 ): readonly FoundImage[] =>
   [...images]
     .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
     .slice(keep)
-    .filter(({ id }) => id !== inUse);
+    .filter(({ id }) => !inUse.includes(id));
 
 const until = async <T>(
   what: string,
@@ -75,18 +78,14 @@ const until = async <T>(
 /**
  * Makes a machine image that has the software in it: an instance that installs and tries it, a look at it through SSM, its image, and the
  * id of that in the cluster's parameter. Ten minutes on AWS. After a failure nothing is left of it; images that are older than the last `keep`
- * go.
+ * go, but for those that instances are launched from until "imgrec provision" renews the templates.
  * @throws ImgrecError when the software does not come up on the builder, or something takes too long; CloudError
  */
 export const bakeImage = async (cloud: BakeCloud, request: BakeRequest): Promise<BakedImage> => {
-  const { images, commands, ssm, names, installId } = cloud;
+  const { images, commands, ssm, templates, names, installId } = cloud;
   const { artifact, say } = request;
-  const tags = {
-    [tagKeys.cluster]: names.cluster,
-    [tagKeys.install]: installId,
-    [tagKeys.role]: 'image',
-    ...(artifact === undefined ? {} : { [tagKeys.artifact]: artifact }),
-  };
+  const ours = tagsOf({ names, installId }, 'image');
+  const tags = { ...ours, ...(artifact === undefined ? {} : { [tagKeys.artifact]: artifact }) };
   const builderTags = { ...tags, Name: `${names.cluster}-image`, [tagKeys.role]: 'builder' };
 
   const mustLive = async (builder: string): Promise<void> => {
@@ -185,12 +184,13 @@ export const bakeImage = async (cloud: BakeCloud, request: BakeRequest): Promise
     await removeOwnReport(cloud, builder).catch(() => undefined);
   }
   await images.tag(image.snapshotIds, tags);
-  const { [tagKeys.artifact]: _, ...ours } = tags as Record<string, string>;
   // Without its tags "imgrec provision destroy" would take the parameter for somebody else's.
   if ((await ssm.get(names.imageParameter)) === undefined)
     await ssm.create(names.imageParameter, image.id, ours);
   else await ssm.put(names.imageParameter, image.id);
-  const outdated = outdatedImages(await images.find(ours), image.id, request.keep);
+  const launched = await Promise.all([names.webName, names.workerName].map((name) => templates.find(name)));
+  const inUse = launched.flatMap((template) => template?.settings.imageId ?? []);
+  const outdated = outdatedImages(await images.find(ours), inUse, request.keep);
   for (const each of outdated) {
     say(`removing image ${each.id} of ${each.createdAt}`);
     await images.remove(each);

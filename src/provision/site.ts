@@ -11,7 +11,7 @@ export interface Site {
 }
 
 /** What every resource of a cluster carries. */
-export const tagsOf = ({ names, installId }: Site, role: string): Tags => ({
+export const tagsOf = ({ names, installId }: Pick<Site, 'names' | 'installId'>, role: string): Tags => ({
   [tagKeys.cluster]: names.cluster,
   [tagKeys.install]: installId,
   [tagKeys.role]: role,

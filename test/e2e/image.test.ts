@@ -1,14 +1,17 @@
 import {
   CreateLaunchTemplateCommand,
+  CreateLaunchTemplateVersionCommand,
   DescribeImagesCommand,
   DescribeInstancesCommand,
   DescribeSnapshotsCommand,
   EC2Client,
+  ModifyLaunchTemplateCommand,
 } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Cluster, openCluster } from '../../src/aws/cluster.ts';
 import type { Connection } from '../../src/aws/connection.ts';
 import { createImages, type Images } from '../../src/aws/images.ts';
+import { type Ec2Setup, openEc2Setup } from '../../src/aws/machines.ts';
 import { tagKeys } from '../../src/aws/names.ts';
 import { createRunCommand, type RunCommand } from '../../src/aws/run-command.ts';
 import { createS3Buckets } from '../../src/aws/s3-buckets.ts';
@@ -71,6 +74,7 @@ describe.each(targets)('an image, on $name $why', ({ why, hasPrograms, open }) =
     let images: Images;
     let commands: RunCommand;
     let ec2: EC2Client;
+    let setup: Ec2Setup;
     let installId: string;
     let baseImageId: string;
 
@@ -104,7 +108,7 @@ describe.each(targets)('an image, on $name $why', ({ why, hasPrograms, open }) =
       const { s3, names } = cluster;
       try {
         const baking = bakeImage(
-          { images, commands, s3, ssm, names, installId },
+          { images, commands, s3, ssm, templates: setup.templates, names, installId },
           {
             baseImageId,
             artifact: undefined,
@@ -148,6 +152,7 @@ describe.each(targets)('an image, on $name $why', ({ why, hasPrograms, open }) =
         installId = connection.cluster;
       }
       images = createImages(connection);
+      setup = openEc2Setup(connection);
       commands = createRunCommand(connection);
       const { endpoint = '', region = '', credentials } = connection;
       ec2 = new EC2Client({ endpoint, region, ...(credentials && { credentials }) });
@@ -175,7 +180,7 @@ describe.each(targets)('an image, on $name $why', ({ why, hasPrograms, open }) =
         );
     });
     afterAll(async () => {
-      for (const each of [images, commands, cluster]) each?.close();
+      for (const each of [images, setup, commands, cluster]) each?.close();
       ec2?.destroy();
       await close();
     });
@@ -200,6 +205,23 @@ describe.each(targets)('an image, on $name $why', ({ why, hasPrograms, open }) =
       const third = await bake();
       expect(third.removed).toEqual([first]);
       expect(await ours()).toEqual([second.imageId, third.imageId].sort());
+    });
+
+    it('that workers are launched from stays until an update takes another, however few are kept', async () => {
+      const inUse = (await parameter()) ?? '';
+      const named = { LaunchTemplateName: cluster.names.workerName };
+      const { LaunchTemplateVersion } = await ec2.send(
+        new CreateLaunchTemplateVersionCommand({
+          ...named,
+          SourceVersion: '1',
+          LaunchTemplateData: { ImageId: inUse },
+        }),
+      );
+      const DefaultVersion = String(LaunchTemplateVersion?.VersionNumber);
+      await ec2.send(new ModifyLaunchTemplateCommand({ ...named, DefaultVersion }));
+      const newest = await bake({ keep: 1 });
+      expect(newest.removed).not.toContain(inUse);
+      expect(await ours()).toEqual([inUse, newest.imageId].sort());
     });
 
     it.skipIf(!hasPrograms)('is made by the command', async () => {
@@ -259,10 +281,10 @@ describe('which images may go', () => {
   const three = [image('b', '2026-02'), image('c', '2026-03'), image('a', '2026-01')];
 
   it.each([
-    ['the oldest beyond those kept', 'c', 2, ['a']],
-    ['all but the newest', 'c', 1, ['b', 'a']],
-    ['never the one in use', 'a', 1, ['b']],
-    ['none when there are no more than are kept', 'c', 3, []],
+    ['the oldest beyond those kept', ['c'], 2, ['a']],
+    ['all but the newest', ['c'], 1, ['b', 'a']],
+    ['never one in use', ['a'], 1, ['b']],
+    ['none when there are no more than are kept', ['c'], 3, []],
   ])('%s', (_name, inUse, keep, expected) => {
     expect(outdatedImages(three, inUse, keep).map(({ id }) => id)).toEqual(expected);
   });
