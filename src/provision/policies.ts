@@ -106,7 +106,6 @@ const scalerStatements = (subject: PolicySubject): readonly Statement[] => {
     }),
     allow('SweepReplyQueues', ['sqs:DeleteQueue'], [queueArnOf(subject, `${names.replyPrefix}*`)]),
     allow('ListQueues', ['sqs:ListQueues'], ['*'], region),
-    allow('ReadImageId', ['ssm:GetParameter'], [parameterArn(subject, names.imageParameter)]),
     allow('Describe', ['ec2:DescribeInstances'], ['*'], region),
     allow('LaunchWorkers', ['ec2:RunInstances'], [ec2Arn(subject, 'instance/*')], {
       StringEquals: {
