@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestCloud } from '../../test/fixtures/cluster.ts';
+import { moto, motoConnection } from '../../test/provision/targets.ts';
 import type { Connection } from '../aws/connection.ts';
 import { encodeInstall, installKey } from '../aws/install.ts';
 import { clusterNames } from '../aws/names.ts';
@@ -25,8 +26,6 @@ const never = (): never => {
   throw new Error('there is a plan for each');
 };
 
-const moto = process.env['IMGREC_TEST_MOTO'];
-
 const targets: readonly {
   readonly name: string;
   readonly open: () => Promise<{ connection: Connection; close(): Promise<void> }>;
@@ -34,20 +33,7 @@ const targets: readonly {
   { name: 'the local cloud', open: startTestCloud },
   {
     name: 'moto',
-    open: async () => ({
-      connection: {
-        // moto keeps everything until it ends: a name of our own keeps two runs apart.
-        cluster: `t${Date.now().toString(36)}`,
-        region: 'us-east-1',
-        endpoint: moto,
-        credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-        pathStyle: true,
-        mayBeOnEc2: false,
-        // Nothing is to be packed for machines that are none.
-        instancesHaveProgram: true,
-      },
-      close: async () => {},
-    }),
+    open: async () => ({ connection: motoConnection(), close: async () => {} }),
   },
 ];
 

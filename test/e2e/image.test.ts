@@ -24,8 +24,7 @@ import { machinesWith } from '../../src/provision/machines.ts';
 import { provision } from '../../src/provision/provision.ts';
 import { startTestCloud } from '../fixtures/cluster.ts';
 import { runImgrec, until } from '../fixtures/processes.ts';
-
-const moto = process.env['IMGREC_TEST_MOTO'];
+import { moto, motoConnection } from '../provision/targets.ts';
 
 interface Target {
   readonly name: string;
@@ -50,18 +49,7 @@ const targets: readonly Target[] = [
     name: 'moto',
     why: moto === undefined ? '(IMGREC_TEST_MOTO does not say where it is)' : '',
     hasPrograms: false,
-    open: async () => ({
-      connection: {
-        // moto keeps everything until it ends: a name of our own keeps two runs apart.
-        cluster: `i${Date.now().toString(36)}`,
-        region: 'us-east-1',
-        endpoint: moto,
-        credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-        pathStyle: true,
-        mayBeOnEc2: false,
-      },
-      close: async () => {},
-    }),
+    open: async () => ({ connection: motoConnection(), close: async () => {} }),
   },
 ];
 

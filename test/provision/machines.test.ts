@@ -10,13 +10,7 @@ import { instanceTrust, type MachineChoices, machinesWith } from '../../src/prov
 import { openProvisioner, provision } from '../../src/provision/provision.ts';
 import { startTestCloud } from '../fixtures/cluster.ts';
 import { openRecorder } from './recorder.ts';
-
-/** An instance that comes up and does nothing. */
-const idle = [
-  process.execPath,
-  '-e',
-  'process.send({type:"ready"}); process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1e6)',
-];
+import { idleLauncher } from './targets.ts';
 
 const order = (machines: Partial<MachineChoices>) => ({
   retentionSeconds: 7 * 86_400,
@@ -34,7 +28,7 @@ afterEach(async () => {
 const startCloud = async (
   options: Pick<LocalCloudOptions, 'clock' | 'slowIam'> = {},
 ): Promise<Connection> => {
-  const { connection, close } = await startTestCloud({ ...options, launcher: idle, graceSeconds: 1 });
+  const { connection, close } = await startTestCloud({ ...options, launcher: idleLauncher, graceSeconds: 1 });
   closing.push(close);
   return connection;
 };

@@ -9,13 +9,7 @@ import { judges } from './judges.ts';
 import { operatorRequestsOf } from './operator-requests.ts';
 import { openRecorder, type Recorder } from './recorder.ts';
 import { openSimulator } from './simulate.ts';
-
-/** An instance that comes up and does nothing. */
-const launcher = [
-  process.execPath,
-  '-e',
-  'process.send({type:"ready"}); process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1e6)',
-];
+import { idleLauncher } from './targets.ts';
 
 /**
  * Everything is made, changed and removed through a recorder, and IAM's simulator judges each call that was sent by the policy that
@@ -28,7 +22,7 @@ describe.skipIf(judges.iamSimulate === undefined)('the rights of the operator', 
   let asked: readonly string[] = [];
 
   beforeAll(async () => {
-    const cloud = await startTestCloud({ launcher, graceSeconds: 1 });
+    const cloud = await startTestCloud({ launcher: idleLauncher, graceSeconds: 1 });
     ({ close } = cloud);
     recorder = await openRecorder(cloud.connection.endpoint ?? '');
     const connection = { ...cloud.connection, endpoint: recorder.endpoint };

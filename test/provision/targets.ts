@@ -59,7 +59,14 @@ export const instanceLauncher: readonly string[] = [
   path.join(packageRoot, 'test', 'contract', 'instance.mjs'),
 ];
 
-/** The same without a Node of its own, for tests that start many: it says that it is ready on the channel that it is given. */
+/** One that comes up, does nothing, and ends when it is told to. */
+export const idleLauncher: readonly string[] = [
+  process.execPath,
+  '-e',
+  'process.send({type:"ready"}); process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1e6)',
+];
+
+/** The first without a Node of its own, for tests that start many: it says that it is ready on the channel that it is given. */
 export const quickLauncher: readonly string[] = [
   '/bin/sh',
   '-c',
