@@ -1,7 +1,8 @@
 import { connect } from '../src/aws/connection.ts';
 import { destroy, planDestroy } from '../src/provision/destroy.ts';
+import { describeStep } from '../src/provision/diff.ts';
 import { openProvisioner } from '../src/provision/provision.ts';
-import { describeStep, renderDone, renderPlan } from '../src/provision/render.ts';
+import { renderDone, renderPlan } from '../src/provision/render.ts';
 import type { Command } from './command.ts';
 import { confirm } from './provision-choices.ts';
 

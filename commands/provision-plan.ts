@@ -1,9 +1,10 @@
 import { connect } from '../src/aws/connection.ts';
 import { exitCodes } from '../src/errors.ts';
 import { cloudFormation } from '../src/provision/cloudformation.ts';
+import { describeStep } from '../src/provision/diff.ts';
 import { changesOf } from '../src/provision/plan.ts';
 import { openProvisioner } from '../src/provision/provision.ts';
-import { describeStep, renderCost, renderPlan } from '../src/provision/render.ts';
+import { renderCost, renderPlan } from '../src/provision/render.ts';
 import { wishOf } from '../src/provision/wish.ts';
 import type { Command } from './command.ts';
 import { costOf, orderOf, resourceSettings } from './provision-choices.ts';

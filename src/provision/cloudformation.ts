@@ -3,6 +3,7 @@ import { tagKeys } from '../aws/names.ts';
 import { permissionOf, type Rule } from '../aws/security-groups.ts';
 import { tagList } from '../aws/tags.ts';
 import { policyName } from './keepers/roles.ts';
+import { settingsOf } from './keepers/templates.ts';
 import { type AnyResource, type Key, keyOf, neededBy, type Resource, withReferences } from './resources.ts';
 
 type Properties = Readonly<Record<string, unknown>>;
@@ -140,11 +141,7 @@ const properties = (resource: AnyResource): Properties => {
     case 'launch-template':
       return {
         LaunchTemplateName: name,
-        LaunchTemplateData: templateData({
-          ...resource.aspects,
-          profile: String(resource.aspects.profile),
-          securityGroups: resource.aspects.securityGroups.map(String),
-        }),
+        LaunchTemplateData: templateData(settingsOf(resource)),
         TagSpecifications: [{ ResourceType: 'launch-template', Tags }],
       };
     case 'instance':

@@ -122,8 +122,7 @@ export const destroy = async (
       `${plan.holdingData.length > 1 ? 'buckets hold' : 'a bucket holds'} data: ${plan.holdingData.join(', ')}`,
       { hint: 'nothing was deleted; --delete-data deletes the data too' },
     );
-  const done: Step[] = [];
-  await runSteps(
+  const done = await runSteps(
     plan.steps,
     async ({ kind, found }) => {
       if (found === undefined) return;
@@ -131,13 +130,7 @@ export const destroy = async (
         await drain(clouds, found.id, options.graceSeconds, circumstances);
       await keepers[kind].remove(found);
     },
-    {
-      ...circumstances,
-      onDone: (step, seconds) => {
-        done.push(step);
-        options.onDone?.(step, seconds);
-      },
-    },
+    { ...circumstances, onDone: options.onDone },
   );
   if (done.length < plan.steps.length)
     throw new ImgrecError(`stopped after ${done.length} of ${plan.steps.length} deletions`, {

@@ -149,11 +149,13 @@ describe('whose a resource is', () => {
   const willing = { ...owner, adopt: true };
 
   test.each([
-    ['without tags', untagged, 'exists without tags of this cluster'],
-    ['of another installation', lost, 'belongs to another installation of a cluster of this name'],
-    ['of another cluster', foreign, 'belongs to cluster other'],
-  ])('one %s stands in the way', (_what, found, why) => {
-    expect(verdict(queue, found).conflicts).toEqual([{ kind: 'queue', name: 'demo-requests', why }]);
+    ['without tags', untagged, 'exists without tags of this cluster', true],
+    ['of another installation', lost, 'belongs to another installation of a cluster of this name', true],
+    ['of another cluster', foreign, 'belongs to cluster other', false],
+  ])('one %s stands in the way', (_what, found, why, isAdoptable) => {
+    expect(verdict(queue, found).conflicts).toEqual([
+      { kind: 'queue', name: 'demo-requests', why, isAdoptable },
+    ]);
   });
 
   test.each([

@@ -24,6 +24,15 @@ export interface Step {
   readonly after: readonly Key[];
 }
 
+/** A step as reports have it. */
+export const describeStep = ({ action, kind, name, changes, reason }: Step) => ({
+  action,
+  kind,
+  name,
+  changes,
+  reason,
+});
+
 /** Whose resources these are. */
 export interface Owner {
   readonly cluster: string;
@@ -37,6 +46,8 @@ export interface Conflict {
   readonly kind: Kind;
   readonly name: string;
   readonly why: string;
+  /** Whether --adopt takes it over. */
+  readonly isAdoptable: boolean;
 }
 
 /** An attribute that holds JSON is compared by meaning: services change its spelling, and numbers may come back as text. */
@@ -104,12 +115,22 @@ const conflictOf = (found: Found, owner: Owner): Conflict | undefined => {
     case 'nobody':
       // A bucket gets its tags in a second call: an empty one may be what a run left that was cut short.
       if (owner.adopt || found.isEmpty === true) return undefined;
-      return { kind, name, why: 'exists without tags of this cluster' };
+      return { kind, name, why: 'exists without tags of this cluster', isAdoptable: true };
     case 'lost':
       if (owner.adopt) return undefined;
-      return { kind, name, why: 'belongs to another installation of a cluster of this name' };
+      return {
+        kind,
+        name,
+        why: 'belongs to another installation of a cluster of this name',
+        isAdoptable: true,
+      };
     case 'other':
-      return { kind, name, why: `belongs to cluster ${found.tags[tagKeys.cluster] ?? '?'}` };
+      return {
+        kind,
+        name,
+        why: `belongs to cluster ${found.tags[tagKeys.cluster] ?? '?'}`,
+        isAdoptable: false,
+      };
   }
 };
 

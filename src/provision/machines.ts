@@ -1,12 +1,13 @@
 import type { LaunchSettings } from '../aws/launch-templates.ts';
-import { type ClusterNames, tagKeys } from '../aws/names.ts';
+import { tagKeys } from '../aws/names.ts';
 import type { Rule } from '../aws/security-groups.ts';
 import type { Tags } from '../aws/tags.ts';
+import type { Role } from '../fleet/rolling.ts';
 import { isBurstable } from './architecture.ts';
 import { webPolicy, workerPolicy } from './policies.ts';
 import { ec2Service, type PolicySubject } from './policy-parts.ts';
 import type { AnyResource, Reference, Resource } from './resources.ts';
-import { type Site, tagsOf } from './site.ts';
+import { nameOf, type Site, tagsOf } from './site.ts';
 
 /** What somebody chose of the machines of a cluster. */
 export interface MachineChoices {
@@ -29,7 +30,6 @@ export interface MachineChoices {
   readonly allowFrom: string | undefined;
 }
 
-/** What had to be looked up before it can be said what is wanted. */
 /** The choices that nobody need make. */
 const usual: MachineChoices = {
   iam: 'create',
@@ -46,19 +46,16 @@ const usual: MachineChoices = {
 
 export const machinesWith = (chosen: Partial<MachineChoices>): MachineChoices => ({ ...usual, ...chosen });
 
-export type Role = 'web' | 'worker';
-
 /** Where an image has the software in it. */
 export const inImage = 'in-image';
 
+/** What had to be looked up before it can be said what is wanted. */
 export interface Surroundings {
   readonly vpcId: string;
   readonly imageIds: { readonly web: string; readonly worker: string };
   readonly allowFrom: string;
   /** Whether machines have public addresses: not in private subnets. */
   readonly hasPublicAddresses: boolean;
-  /** Where the web tier of a web instance listens. */
-  readonly webHost: string;
   /** SHA-256 of the software that instances fetch; `in-image` where they have it, undefined where it is still to be packed. */
   readonly software: Readonly<Record<Role, string | undefined>>;
 }
@@ -70,9 +67,6 @@ const rootDevice = '/dev/xvda';
 
 /** Machines talk to AWS by HTTPS and to nobody else; a VPC's own resolver and clock are not subject to groups. */
 const outward: readonly Rule[] = ['tcp 443 0.0.0.0/0'];
-
-const nameOf = (names: ClusterNames, role: Role): string =>
-  role === 'web' ? names.webName : names.workerName;
 
 /** Who may take a role: EC2, for its instances. */
 export const instanceTrust = (partition: string) => ({

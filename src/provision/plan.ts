@@ -65,11 +65,10 @@ export const busy = (cluster: string): ImgrecError =>
 
 const refuse = (conflicts: readonly Conflict[]): never => {
   const [first, ...others] = conflicts.map(({ kind, name, why }) => `${kind} ${name} ${why}`);
-  const isForeign = conflicts.some(({ why }) => why.startsWith('belongs to cluster'));
   throw new ImgrecError([first, ...others].join('; '), {
-    hint: isForeign
-      ? 'choose another --cluster name'
-      : 'choose another --cluster name, or take over what is yours with --adopt',
+    hint: conflicts.every(({ isAdoptable }) => isAdoptable)
+      ? 'choose another --cluster name, or take over what is yours with --adopt'
+      : 'choose another --cluster name',
   });
 };
 

@@ -38,12 +38,12 @@ export const allow = (
 export const policy = (...Statement: readonly Statement[]): Policy => ({ Version: '2012-10-17', Statement });
 
 export const objects = (
-  { place }: PolicySubject,
+  { place }: Pick<PolicySubject, 'place'>,
   bucket: string,
   ...prefixes: readonly string[]
 ): readonly string[] => prefixes.map((prefix) => `arn:${place.partition}:s3:::${bucket}/${prefix}`);
 
-export const bucketArn = ({ place }: PolicySubject, bucket: string): string =>
+export const bucketArn = ({ place }: Pick<PolicySubject, 'place'>, bucket: string): string =>
   `arn:${place.partition}:s3:::${bucket}`;
 
 export const parameterArn = ({ place }: PolicySubject, name: string): string =>

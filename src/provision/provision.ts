@@ -3,7 +3,7 @@ import { encodeInstall, installKey, readInstallId } from '../aws/install.ts';
 import { systemClock } from '../clock.ts';
 import { ImgrecError } from '../errors.ts';
 import { type Clouds, openClouds } from './clouds.ts';
-import type { Step } from './diff.ts';
+import { describeStep, type Step } from './diff.ts';
 import type { Circumstances } from './keepers/keeper.ts';
 import { type Keepers, keeperOf, openKeepers } from './keepers/keepers.ts';
 import { busy, changesOf, makePlan, type Plan } from './plan.ts';
@@ -19,7 +19,7 @@ export interface ProvisionReport {
   readonly region: string;
   readonly installId: string;
   readonly resources: readonly string[];
-  readonly changes: readonly Pick<Step, 'action' | 'kind' | 'name' | 'changes' | 'reason'>[];
+  readonly changes: readonly ReturnType<typeof describeStep>[];
 }
 
 export interface ApplyOptions extends Partial<Circumstances> {
@@ -99,18 +99,10 @@ export const openProvisioner = async (
     keepers,
     plan: (wish, options) => makePlan(clouds, keepers, wish, options),
     circumstances,
-    apply: async (plan, onDone = () => {}) => {
+    apply: async (plan, onDone) => {
       const { names, place } = clouds;
       const changes = changesOf(plan);
-      const done: Step[] = [];
-      await runSteps(changes, createActor(clouds, keepers, plan), {
-        signal,
-        clock,
-        onDone: (step, seconds) => {
-          done.push(step);
-          onDone(step, seconds);
-        },
-      });
+      const done = await runSteps(changes, createActor(clouds, keepers, plan), { signal, clock, onDone });
       if (done.length < changes.length)
         throw new ImgrecError(`stopped after ${done.length} of ${changes.length} steps`, {
           hint: 'nothing is half done: run "imgrec provision" again to go on',
@@ -121,13 +113,7 @@ export const openProvisioner = async (
         region: place.region,
         installId: plan.site.installId,
         resources: plan.wanted.map(({ kind, name }) => `${kind} ${name}`),
-        changes: done.map(({ action, kind, name, changes, reason }) => ({
-          action,
-          kind,
-          name,
-          changes,
-          reason,
-        })),
+        changes: done.map(describeStep),
       };
     },
     close: () => clouds.close(),

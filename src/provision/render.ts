@@ -2,15 +2,6 @@ import Table from 'cli-table3';
 import type { MonthlyCost } from './cost.ts';
 import type { Step } from './diff.ts';
 
-/** A step as `--json` prints it. */
-export const describeStep = ({ action, kind, name, changes, reason }: Step) => ({
-  action,
-  kind,
-  name,
-  changes,
-  reason,
-});
-
 const signs: Readonly<Record<Step['action'], string>> = { create: '+', update: '~', delete: '-', keep: '=' };
 
 /** No line between rows: a plan has many. */

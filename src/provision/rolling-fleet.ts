@@ -7,6 +7,7 @@ import { ImgrecError } from '../errors.ts';
 import { readOwnReport } from '../fleet/own-report.ts';
 import type { ObservedMember, RollingFleet } from '../fleet/roll-out.ts';
 import type { Role } from '../fleet/rolling.ts';
+import { nameOf } from './site.ts';
 
 /** What an update reads and changes. */
 export interface RollingCloud {
@@ -16,10 +17,6 @@ export interface RollingCloud {
   readonly names: ClusterNames;
   readonly installId: string;
 }
-
-/** The launch template of a role has the name of its instances. */
-export const templateOf = (names: ClusterNames, role: Role): string =>
-  role === 'web' ? names.webName : names.workerName;
 
 const isRole = (role: string | undefined): role is Role => role === 'worker' || role === 'web';
 
@@ -80,13 +77,13 @@ export const rollingFleet = (cloud: RollingCloud): RollingFleet => {
     },
     launch: (role, slot, version) =>
       releases.launch({
-        template: templateOf(names, role),
+        template: nameOf(names, role),
         version,
         subnetId: subnets.get(`${role} ${slot}`),
         clientToken: randomUUID(),
         tags: {
           ...ours,
-          Name: templateOf(names, role),
+          Name: nameOf(names, role),
           [tagKeys.role]: role,
           ...(slot === '' ? {} : { [tagKeys.slot]: slot }),
         },

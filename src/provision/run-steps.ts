@@ -6,7 +6,7 @@ export interface RunOptions {
   /** Ends it: what runs is finished, nothing more is started. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  readonly onDone: (step: Step, seconds: number) => void;
+  readonly onDone?: ((step: Step, seconds: number) => void) | undefined;
 }
 
 /** Calls at once: far below what any of the services throttles. */
@@ -15,18 +15,18 @@ const atOnce = 8;
 /**
  * Carries out steps, those that do not wait for each other at once. After a failure what runs is finished and nothing more
  * is started.
- * @returns how many are done: fewer than there are when `signal` aborted
+ * @returns those that are done, in the order in which they were: fewer than there are when `signal` aborted
  * @throws the first failure
  */
 export const runSteps = async (
   steps: readonly Step[],
   act: (step: Step) => Promise<void>,
   { signal, clock, onDone }: RunOptions,
-): Promise<number> => {
+): Promise<readonly Step[]> => {
   const waiting = new Map<Key, Step>(steps.map((step) => [keyOf(step), step]));
   const running = new Map<Key, Promise<void>>();
   const failures: unknown[] = [];
-  let done = 0;
+  const done: Step[] = [];
   const isBlocked = ({ after }: Step) => after.some((key) => waiting.has(key) || running.has(key));
 
   const start = (key: Key, step: Step): void => {
@@ -34,8 +34,8 @@ export const runSteps = async (
     const startedMs = clock.monotonicMs();
     const work = act(step).then(
       () => {
-        done++;
-        onDone(step, (clock.monotonicMs() - startedMs) / 1_000);
+        done.push(step);
+        onDone?.(step, (clock.monotonicMs() - startedMs) / 1_000);
       },
       (error: unknown) => void failures.push(error),
     );

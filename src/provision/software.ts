@@ -1,10 +1,11 @@
 import { largeObjectLimits } from '../aws/connection.ts';
 import { createS3 } from '../aws/s3.ts';
+import type { Role } from '../fleet/rolling.ts';
 import { architectureOf } from './architecture.ts';
 import { ensureArtifact } from './artifact.ts';
 import type { Clouds } from './clouds.ts';
 import type { Circumstances } from './keepers/keeper.ts';
-import type { MachineChoices, Role, Surroundings } from './machines.ts';
+import type { MachineChoices, Surroundings } from './machines.ts';
 import type { Target } from './node-binary.ts';
 
 type Software = Surroundings['software'];

@@ -127,8 +127,6 @@ export const survey = async (clouds: Clouds, choices: MachineChoices): Promise<S
     ...network,
     imageIds: { web: web.imageId, worker: worker.imageId },
     software: { web: web.software, worker: worker.software },
-    // The instances of the local cloud are processes of this machine: they are nobody else's to reach.
-    webHost: connection.instancesHaveProgram ? '127.0.0.1' : '0.0.0.0',
     allowFrom,
   };
 };

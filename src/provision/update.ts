@@ -4,7 +4,8 @@ import { exitCodes, ImgrecError } from '../errors.ts';
 import { type RollingFleet, type RollOutReport, rollOut } from '../fleet/roll-out.ts';
 import type { Role, RollingGoal } from '../fleet/rolling.ts';
 import { inImage, type Surroundings } from './machines.ts';
-import { endOutdatedRest, type RollingCloud, rollingFleet, templateOf } from './rolling-fleet.ts';
+import { endOutdatedRest, type RollingCloud, rollingFleet } from './rolling-fleet.ts';
+import { nameOf } from './site.ts';
 import type { Wish } from './wanted.ts';
 
 /** What is to be packed and stored: all of it, unless instances have it without. */
@@ -60,7 +61,7 @@ export const updateFleet = async (cloud: RollingCloud, options: UpdateOptions): 
   const startedMs = clock.monotonicMs();
   const fleet: RollingFleet = rollingFleet(cloud);
   const wanted = async (role: Role): Promise<string> => {
-    const template = templateOf(names, role);
+    const template = nameOf(names, role);
     const version = await releases.defaultVersion(template);
     if (version !== undefined) return version;
     throw new ImgrecError(`there is no launch template ${template}`, {
@@ -99,7 +100,7 @@ export const updateFleet = async (cloud: RollingCloud, options: UpdateOptions): 
   // Before anything else, so that nobody launches more of it.
   for (const role of roles) {
     const version = before[role];
-    if (version !== undefined) await releases.setDefaultVersion(templateOf(names, role), version);
+    if (version !== undefined) await releases.setDefaultVersion(nameOf(names, role), version);
   }
   const back = { worker: before.worker ?? release.worker, web: before.web ?? release.web };
   const backward = await rollOut(fleet, { ...goal, release: back }, options);

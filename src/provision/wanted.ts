@@ -1,6 +1,8 @@
 import { queueArn, queueAttributes, tlsOnly } from '../aws/queue-attributes.ts';
 import type { BucketConfiguration } from '../aws/s3-buckets.ts';
-import { type MachineChoices, type Role, type Surroundings, wantedMachines } from './machines.ts';
+import type { Role } from '../fleet/rolling.ts';
+import { type MachineChoices, type Surroundings, wantedMachines } from './machines.ts';
+import { bucketArn, objects } from './policy-parts.ts';
 import { type AnyResource, type Key, keyOf, type Resource } from './resources.ts';
 import { type Site, tagsOf } from './site.ts';
 
@@ -24,29 +26,20 @@ const bucket = (
   name: string,
   role: string,
   expiries: BucketConfiguration['expiries'],
-): Resource<'bucket'> => {
-  const arn = `arn:${site.place.partition}:s3:::${name}`;
-  return {
-    kind: 'bucket',
-    name,
-    tags: tagsOf(site, role),
-    aspects: {
-      publicAccessBlocked: true,
-      ownership: 'BucketOwnerEnforced',
-      encryption: 'AES256',
-      expiries,
-      policy: tlsOnly('s3:*', [arn, `${arn}/*`]),
-    },
-  };
-};
+): Resource<'bucket'> => ({
+  kind: 'bucket',
+  name,
+  tags: tagsOf(site, role),
+  aspects: {
+    publicAccessBlocked: true,
+    ownership: 'BucketOwnerEnforced',
+    encryption: 'AES256',
+    expiries,
+    policy: tlsOnly('s3:*', [bucketArn(site, name), ...objects(site, name, '*')]),
+  },
+});
 
-/** A web instance is reached from other machines; who may is its security group's to say. */
-const webSettings = (machines: Wish['machines']): Readonly<Record<string, unknown>> =>
-  machines === undefined || machines.choices.webInstances === 0
-    ? {}
-    : { host: machines.surroundings.webHost, public: machines.surroundings.webHost === '0.0.0.0' };
-
-const storage = (site: Site, choices: Wish): readonly AnyResource[] => {
+const storage = (site: Site, choices: Choices): readonly AnyResource[] => {
   const { names, place } = site;
   const { retentionSeconds, visibilitySeconds } = choices;
   // A dead letter keeps the age of its request, so the dead-letter queue must keep longer than the request queue.
@@ -91,9 +84,7 @@ const storage = (site: Site, choices: Wish): readonly AnyResource[] => {
     {
       kind: 'parameter',
       name: names.settingsParameter,
-      aspects: {
-        value: JSON.stringify({ ...webSettings(choices.machines), ...choices.workerSettings }),
-      },
+      aspects: { value: JSON.stringify(choices.workerSettings) },
       tags: tagsOf(site, 'settings'),
     },
   ];

@@ -11,7 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { drainCommand, type Part, partsOf, unitOf } from '../../src/fleet/user-data.ts';
+import { resolveSettings } from '../../src/config/resolve.ts';
+import { drainCommand, type Part, partsOf, readBootScript, unitOf } from '../../src/fleet/user-data.ts';
 import { assetPath } from '../../src/package.ts';
 
 const has = (program: string) => spawnSync(program, ['--version']).error === undefined;
@@ -33,6 +34,19 @@ describe.skipIf(noShellcheck !== '')(`the boot script${noShellcheck}`, () => {
   });
 });
 
+describe('what the boot script tells the units', () => {
+  it("is, on a web instance, to listen for other machines: who may reach it is its security group's to say", () => {
+    const [, lines = ''] = /"\$role" = web \]; then printf "([^"]+)"/.exec(readBootScript()) ?? [];
+    const environment = Object.fromEntries(
+      [...lines.matchAll(/([A-Z_]+)='([^']*)'/g)].map(([, k, v]) => [k, v]),
+    );
+    expect(resolveSettings({ flags: {}, environment, file: {} }).values).toMatchObject({
+      host: '0.0.0.0',
+      public: true,
+    });
+  });
+});
+
 const noSystemd = has('systemd-analyze') ? '' : ' (there is no systemd-analyze)';
 describe.skipIf(noSystemd !== '')(`the units${noSystemd}`, () => {
   let root: string;
@@ -50,7 +64,7 @@ describe.skipIf(noSystemd !== '')(`the units${noSystemd}`, () => {
     chmodSync(path.join(bin, 'node'), 0o755);
     copyFileSync(template, path.join(units(), 'imgrec@.service'));
     mkdirSync(path.join(units(), 'imgrec@worker.service.d'));
-    const script = readFileSync(assetPath('userdata', 'boot.sh'), 'utf8');
+    const script = readBootScript();
     const dropIns = [...script.matchAll(/printf '(\[[^']+)'.*>\/etc\/systemd\/system\/(\S+\.conf)$/gm)];
     expect(dropIns).toHaveLength(2);
     for (const target of ['sysinit', 'basic', 'shutdown', 'network-online', 'multi-user'])

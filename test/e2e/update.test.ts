@@ -18,7 +18,8 @@ import { readBootScript, renderUserData } from '../../src/fleet/user-data.ts';
 import { compiledModule } from '../../src/package.ts';
 import { machinesWith } from '../../src/provision/machines.ts';
 import { provision } from '../../src/provision/provision.ts';
-import { type RollingCloud, templateOf } from '../../src/provision/rolling-fleet.ts';
+import type { RollingCloud } from '../../src/provision/rolling-fleet.ts';
+import { nameOf } from '../../src/provision/site.ts';
 import { updateFleet } from '../../src/provision/update.ts';
 import type { Order } from '../../src/provision/wish.ts';
 import { fleetReport, fleetReportKey } from '../../src/reports/reports.ts';
@@ -65,7 +66,7 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
     Buffer.from(renderUserData(readBootScript(), { v: 1, role, cluster: name }, { graceSeconds })).toString(
       'base64',
     );
-  const template = (role: Role) => templateOf(cluster.names, role);
+  const template = (role: Role) => nameOf(cluster.names, role);
   /** A release that nobody should make. */
   const newVersion = async (role: Role, data: string) => {
     const { LaunchTemplateVersion } = await ec2.send(

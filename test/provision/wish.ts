@@ -24,7 +24,6 @@ export const someWish: Wish = {
       imageIds: { web: 'ami-0123456789abcdef0', worker: 'ami-0123456789abcdef0' },
       allowFrom: '203.0.113.7/32',
       hasPublicAddresses: true,
-      webHost: '0.0.0.0',
       software: { web: 'a'.repeat(64), worker: 'a'.repeat(64) },
     },
     userData: (role) => `#!/bin/sh\n# imgrec {"v":1,"role":"${role}"}\n`,

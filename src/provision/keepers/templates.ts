@@ -3,8 +3,8 @@ import type { Ec2Setup } from '../../aws/machines.ts';
 import type { Resource } from '../resources.ts';
 import type { Keeper } from './keeper.ts';
 
-/** The aspects with their references resolved. */
-const settingsOf = ({ aspects }: Resource<'launch-template'>): LaunchSettings => ({
+/** The aspects, whose references are resolved by now, as EC2's adapter takes them. */
+export const settingsOf = ({ aspects }: Resource<'launch-template'>): LaunchSettings => ({
   ...aspects,
   profile: String(aspects.profile),
   securityGroups: aspects.securityGroups.map(String),
