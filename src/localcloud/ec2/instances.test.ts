@@ -16,7 +16,7 @@ console.log(JSON.stringify({ id: process.env.IMGREC_INSTANCE_ID, endpoint: proce
 if (what.crash) process.exit(7);
 if (what.endAfterMs) setTimeout(() => process.exit(0), what.endAfterMs);
 if (what.child) console.log('child ' + spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' }).pid);
-process.on('SIGTERM', () => { if (!what.stubborn) process.exit(0); });
+process.on('SIGTERM', () => { if (!what.stubborn) process.exit(0); console.log('SIGTERM'); });
 process.on('disconnect', () => process.exit(0));
 setInterval(() => {}, 1000);
 if (!what.silent) process.send({ type: 'ready' });
@@ -226,6 +226,19 @@ test('terminating one that is stopping leaves it its grace', async () => {
   expect(stateOf(instance)).toBe('shutting-down');
   endGrace();
   await until(() => expect(stateOf(instance)).toBe('terminated'));
+});
+
+test('one that drains is asked only once: a second SIGTERM would mean at once', async () => {
+  const instance = launch({ stubborn: true });
+  const asked = () => logOf(instance.id).match(/SIGTERM/g)?.length;
+  await until(() => expect(stateOf(instance)).toBe('running'));
+  const ended = instances.stopProgram(instance.id);
+  await until(() => expect(asked()).toBe(1));
+  instances.terminate(instance.id);
+  await moment();
+  expect(asked()).toBe(1);
+  endGrace();
+  await ended;
 });
 
 test('after a restart they are known with their tags, and what ran has ended as it would with its host', async () => {

@@ -5,7 +5,7 @@ import { messageOf } from '../../errors.ts';
 
 /** What runs behind an instance. */
 export interface Machine {
-  /** Asks it to end. */
+  /** Asks it to end, the first time; who asks again means no more by it. */
   stop(): void;
   /** Ends it, and everything it started, now. */
   kill(): void;
@@ -74,6 +74,7 @@ export const processMachines = (options: ProcessMachineOptions): StartMachine =>
     const child = begin(id, userData);
     options.log({ event: 'instance-process', id, pid: child.pid });
     let hasEnded = false;
+    let isAsked = false;
     const end = (why: string, failed: boolean): void => {
       if (hasEnded) return;
       hasEnded = true;
@@ -88,8 +89,13 @@ export const processMachines = (options: ProcessMachineOptions): StartMachine =>
         onReady();
     });
     return {
-      // Only the program itself: it drains and ends its own children in its own order.
-      stop: () => void child.kill('SIGTERM'),
+      stop: () => {
+        // A second SIGTERM would end a draining program at once; systemd sends one to a unit, however many reasons there are.
+        if (isAsked) return;
+        isAsked = true;
+        // Only the program itself: it drains and ends its own children in its own order.
+        child.kill('SIGTERM');
+      },
       kill: () => {
         if (child.pid !== undefined && !hasEnded) signalGroup(child.pid, 'SIGKILL');
       },
