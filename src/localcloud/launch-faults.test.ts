@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
@@ -62,6 +62,25 @@ test('a pool without capacity refuses, the others launch', async () => {
 test('with room for some, as many are launched as there is room for', async () => {
   await plan({ operation: 'ec2:RunInstances', fault: 'no-capacity', limit: 2 });
   expect(await run({ MaxCount: 5 })).toHaveLength(3);
+});
+
+test('the log of faults tells which pool a launch was hit in, and nothing else of its request', async () => {
+  await plan({ operation: 'ec2:RunInstances', fault: 'boot-delay', ms: 1_000 });
+  await run();
+  const lines = readFileSync(path.join(folder, 'faults.jsonl'), 'utf8').trim().split('\n');
+  expect(JSON.parse(lines.at(-1) ?? '')).toEqual({
+    at: expect.stringMatching(/^\d{4}-/),
+    event: 'launch-fault',
+    seconds: expect.any(Number),
+    operation: 'ec2:RunInstances',
+    instanceType: 'c7a.medium',
+    subnetId: expect.stringMatching(/^subnet-/),
+    market: 'on-demand',
+    hasCapacity: true,
+    bootDelayMs: 1_000,
+    rules: [0],
+    seed: 1,
+  });
 });
 
 test('a throttled launch is RequestLimitExceeded', async () => {

@@ -83,13 +83,17 @@ export const createFaultEngine = ({ clock, log }: FaultEngineOptions): FaultEngi
       const decision = decideLaunch(plan, counts, operation, facts, seconds);
       counts = decision.counts;
       const { rules, ...injection } = decision.injection;
+      // Callers pass whole launch requests: user data and the like do not belong into the log.
+      const { instanceType, subnetId, market } = facts;
       if (rules.length > 0)
         log({
           at: at(),
           event: 'launch-fault',
           seconds: Number(seconds.toFixed(3)),
           operation,
-          ...facts,
+          instanceType,
+          subnetId,
+          market,
           ...injection,
           rules,
           seed: plan.seed,
