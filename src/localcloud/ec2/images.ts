@@ -6,6 +6,7 @@ import type { Shelf, Shelves } from '../shelf.ts';
 import type { XmlElement } from '../xml.ts';
 import { type Filterable, readFilters } from './filters.ts';
 import { knownInstances } from './instance-calls.ts';
+import { findInstanceType } from './instance-types.ts';
 import type { Instances } from './instances.ts';
 import { hexId, isId } from './names.ts';
 import type { Ec2Operations } from './operations.ts';
@@ -109,7 +110,6 @@ export const createImages = (options: {
         'The local cloud reboots no instance: stop it first, or ask for NoReboot.',
         501,
       );
-    const base = find(instance.imageId);
     const createdMs = clock.wallMs();
     const imageId = hexId('ami');
     const snapshot: Snapshot = {
@@ -125,7 +125,8 @@ export const createImages = (options: {
       name,
       description: parameters.get('Description') ?? '',
       owner: 'self',
-      architecture: base.architecture,
+      // The instance's own image, from which it would come, may be gone.
+      architecture: findInstanceType(instance.instanceType)?.architecture ?? 'x86_64',
       createdMs,
       snapshotId: snapshot.id,
       sourceInstanceId: instance.id,

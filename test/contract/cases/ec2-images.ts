@@ -4,11 +4,11 @@ import {
   DeleteSnapshotCommand,
   DeregisterImageCommand,
   DescribeImagesCommand,
-  DescribeInstancesCommand,
   DescribeSnapshotsCommand,
 } from '@aws-sdk/client-ec2';
 import { GetParameterCommand } from '@aws-sdk/client-ssm';
 import { expect } from 'vitest';
+import { runningInstance } from '../instances.ts';
 import { expectRefusal, refusal } from '../refusal.ts';
 import type { ContractCase, Stage } from '../stage.ts';
 
@@ -17,21 +17,12 @@ const test = (name: string, run: ContractCase['run']): ContractCase => ({ servic
 const imageOf = async ({ ec2 }: Stage, id: string) =>
   (await ec2.send(new DescribeImagesCommand({ ImageIds: [id] }))).Images?.[0];
 
-const runningInstance = async (stage: Stage): Promise<string> => {
-  const [launched] = await stage.launch();
-  const id = launched?.InstanceId ?? '';
-  await stage.eventually(async () => {
-    const { Reservations } = await stage.ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
-    expect(Reservations?.[0]?.Instances?.[0]?.State?.Name).toBe('running');
-  });
-  return id;
-};
-
 /** Makes an image of a running instance, and waits until it can be used. */
 const makeImage = async (stage: Stage, more: Partial<CreateImageCommandInput> = {}) => {
   const Name = stage.name();
+  const InstanceId = more.InstanceId ?? (await runningInstance(stage));
   const { ImageId = '' } = await stage.ec2.send(
-    new CreateImageCommand({ InstanceId: await runningInstance(stage), Name, NoReboot: true, ...more }),
+    new CreateImageCommand({ InstanceId, Name, NoReboot: true, ...more }),
   );
   const image = await stage.eventually(async () => {
     const found = await imageOf(stage, ImageId);
@@ -82,6 +73,14 @@ export const ec2ImageCases: readonly ContractCase[] = [
     await stage.eventually(async () => {
       expect((await refusal(stage.launch({ ImageId }))).status).toBe(400);
     });
+  }),
+
+  test('an instance outlives its image, and another can be made of it', async (stage) => {
+    const { ImageId } = await makeImage(stage);
+    const InstanceId = await runningInstance(stage, { ImageId });
+    await stage.ec2.send(new DeregisterImageCommand({ ImageId }));
+    const { image } = await makeImage(stage, { InstanceId });
+    expect(image).toMatchObject({ Architecture: 'x86_64', State: 'available' });
   }),
 
   test('the snapshot of an image is deleted only after the image', async (stage) => {

@@ -1,64 +1,49 @@
 import {
   CreateTagsCommand,
   DeleteTagsCommand,
-  DescribeInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { expect } from 'vitest';
+import { instanceOf, runningInstance, untilState } from '../instances.ts';
 import { expectRefusal, refusal } from '../refusal.ts';
 import type { ContractCase, Stage } from '../stage.ts';
 
 const test = (name: string, run: ContractCase['run']): ContractCase => ({ service: 'ec2', name, run });
 
-const look = async ({ ec2 }: Stage, id: string) => {
-  const { Reservations = [] } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
-  return Reservations[0]?.Instances?.[0];
-};
-
-const until = (stage: Stage, id: string, state: string) =>
-  stage.eventually(async () => expect((await look(stage, id))?.State?.Name).toBe(state));
-
-const running = async (stage: Stage): Promise<string> => {
-  const [launched] = await stage.launch();
-  const id = launched?.InstanceId ?? '';
-  await until(stage, id, 'running');
-  return id;
-};
-
 const tagsOf = async (stage: Stage, id: string) =>
-  Object.fromEntries(((await look(stage, id))?.Tags ?? []).map(({ Key = '', Value }) => [Key, Value]));
+  Object.fromEntries(((await instanceOf(stage, id))?.Tags ?? []).map(({ Key = '', Value }) => [Key, Value]));
 
 export const ec2LifeCases: readonly ContractCase[] = [
   test('a stopped instance keeps its id and its tags, and starts again', async (stage) => {
-    const id = await running(stage);
+    const id = await runningInstance(stage);
     const { StoppingInstances } = await stage.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }));
     expect(StoppingInstances).toMatchObject([{ InstanceId: id, PreviousState: { Code: 16 } }]);
-    await until(stage, id, 'stopped');
-    expect((await look(stage, id))?.State?.Code).toBe(80);
+    await untilState(stage, id, 'stopped');
+    expect((await instanceOf(stage, id))?.State?.Code).toBe(80);
     const { StartingInstances } = await stage.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }));
     expect(StartingInstances).toMatchObject([
       { InstanceId: id, PreviousState: { Code: 80, Name: 'stopped' }, CurrentState: { Name: 'pending' } },
     ]);
-    await until(stage, id, 'running');
+    await untilState(stage, id, 'running');
     expect(await tagsOf(stage, id)).toEqual({ 'imgrec:case': 'contract' });
   }),
 
   test('stopping a stopped and starting a running instance are no errors', async (stage) => {
-    const id = await running(stage);
+    const id = await runningInstance(stage);
     const started = await stage.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }));
     expect(started.StartingInstances?.[0]?.CurrentState?.Name).toBe('running');
     await stage.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }));
-    await until(stage, id, 'stopped');
+    await untilState(stage, id, 'stopped');
     const stopped = await stage.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }));
     expect(stopped.StoppingInstances?.[0]?.CurrentState?.Name).toBe('stopped');
   }),
 
   test('a terminated instance can neither be stopped nor started: IncorrectInstanceState', async (stage) => {
-    const id = await running(stage);
+    const id = await runningInstance(stage);
     await stage.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
-    await until(stage, id, 'terminated');
+    await untilState(stage, id, 'terminated');
     const stopping = stage.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }));
     await expectRefusal(stopping, 'IncorrectInstanceState', 400);
     const starting = stage.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }));
@@ -66,22 +51,22 @@ export const ec2LifeCases: readonly ContractCase[] = [
   }),
 
   test('a stopped instance can be terminated', async (stage) => {
-    const id = await running(stage);
+    const id = await runningInstance(stage);
     await stage.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }));
-    await until(stage, id, 'stopped');
+    await untilState(stage, id, 'stopped');
     await stage.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
-    await until(stage, id, 'terminated');
+    await untilState(stage, id, 'terminated');
   }),
 
   test('with one unknown id StopInstances stops none', async (stage) => {
-    const id = await running(stage);
+    const id = await runningInstance(stage);
     const stopping = stage.ec2.send(new StopInstancesCommand({ InstanceIds: [id, 'i-00000000000000bad'] }));
     await expectRefusal(stopping, 'InvalidInstanceID.NotFound', 400);
-    expect((await look(stage, id))?.State?.Name).toBe('running');
+    expect((await instanceOf(stage, id))?.State?.Name).toBe('running');
   }),
 
   test('a running instance tells its type of network: subnet, zone and addresses', async (stage) => {
-    const instance = await look(stage, await running(stage));
+    const instance = await instanceOf(stage, await runningInstance(stage));
     expect(instance?.SubnetId).toMatch(/^subnet-/);
     expect(instance?.VpcId).toMatch(/^vpc-/);
     expect(instance?.Placement?.AvailabilityZone?.startsWith(stage.connection.region)).toBe(true);
@@ -94,8 +79,7 @@ export const ec2LifeCases: readonly ContractCase[] = [
       NetworkInterfaces: [{ DeviceIndex: 0, AssociatePublicIpAddress: false }],
     });
     const id = launched?.InstanceId ?? '';
-    await until(stage, id, 'running');
-    const instance = await look(stage, id);
+    const instance = await untilState(stage, id, 'running');
     expect(instance?.PublicIpAddress).toBeUndefined();
     expect(instance?.PrivateIpAddress).toMatch(/^\d+\.\d+\.\d+\.\d+$/);
   }),
@@ -106,7 +90,7 @@ export const ec2LifeCases: readonly ContractCase[] = [
   }),
 
   test('a tag is added, replaced and deleted', async (stage) => {
-    const id = await running(stage);
+    const id = await runningInstance(stage);
     const tag = (Tags: { Key: string; Value: string }[]) =>
       stage.ec2.send(new CreateTagsCommand({ Resources: [id], Tags }));
     await tag([
@@ -124,7 +108,7 @@ export const ec2LifeCases: readonly ContractCase[] = [
   }),
 
   test('a deletion that names a value spares a tag with another one', async (stage) => {
-    const id = await running(stage);
+    const id = await runningInstance(stage);
     const remove = (Value: string) =>
       stage.ec2.send(new DeleteTagsCommand({ Resources: [id], Tags: [{ Key: 'imgrec:case', Value }] }));
     await remove('other');
@@ -134,7 +118,7 @@ export const ec2LifeCases: readonly ContractCase[] = [
   }),
 
   test('a tag of what does not exist is refused, and no resource of the call is tagged', async (stage) => {
-    const id = await running(stage);
+    const id = await runningInstance(stage);
     const tagging = stage.ec2.send(
       new CreateTagsCommand({
         Resources: [id, 'i-00000000000000bad'],
@@ -146,7 +130,7 @@ export const ec2LifeCases: readonly ContractCase[] = [
   }),
 
   test('a tag whose key begins with aws: is refused', async (stage) => {
-    const id = await running(stage);
+    const id = await runningInstance(stage);
     const tagging = stage.ec2.send(
       new CreateTagsCommand({ Resources: [id], Tags: [{ Key: 'aws:x', Value: '1' }] }),
     );

@@ -15,6 +15,7 @@ import {
   ReleaseAddressCommand,
 } from '@aws-sdk/client-ec2';
 import { expect } from 'vitest';
+import { runningInstance } from '../instances.ts';
 import { expectRefusal } from '../refusal.ts';
 import type { ContractCase, Stage } from '../stage.ts';
 
@@ -45,19 +46,6 @@ const address = async (stage: Stage, value: string): Promise<string> => {
 
 const addressOf = async ({ ec2 }: Stage, AllocationId: string) =>
   (await ec2.send(new DescribeAddressesCommand({ AllocationIds: [AllocationId] }))).Addresses?.[0];
-
-const runningInstance = async (stage: Stage): Promise<string> => {
-  const [launched] = await stage.launch();
-  const id = launched?.InstanceId ?? '';
-  // An address is associated only with an instance that runs.
-  await stage.eventually(async () => {
-    const AllocationId = await address(stage, 'probe');
-    await stage.ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: id }));
-    const { AssociationId } = (await addressOf(stage, AllocationId)) ?? {};
-    await stage.ec2.send(new DisassociateAddressCommand({ AssociationId }));
-  });
-  return id;
-};
 
 export const ec2NetworkCases: readonly ContractCase[] = [
   test('there is a default VPC with a public subnet in at least three zones', async (stage) => {

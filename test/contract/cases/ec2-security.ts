@@ -4,7 +4,6 @@ import {
   CreateSecurityGroupCommand,
   type CreateSecurityGroupCommandInput,
   DeleteSecurityGroupCommand,
-  DescribeInstancesCommand,
   DescribeSecurityGroupsCommand,
   type IpPermission,
   RevokeSecurityGroupEgressCommand,
@@ -12,6 +11,7 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { expect } from 'vitest';
+import { instanceOf, untilState } from '../instances.ts';
 import { expectRefusal, refusal } from '../refusal.ts';
 import type { ContractCase, Stage } from '../stage.ts';
 
@@ -133,10 +133,7 @@ export const ec2SecurityCases: readonly ContractCase[] = [
     const { GroupId } = await makeGroup(stage);
     const [launched] = await stage.launch({ SecurityGroupIds: [GroupId] });
     stage.later(() => gone(stage, launched?.InstanceId ?? ''));
-    const { Reservations } = await stage.ec2.send(
-      new DescribeInstancesCommand({ InstanceIds: [launched?.InstanceId ?? ''] }),
-    );
-    const groups = Reservations?.[0]?.Instances?.[0]?.SecurityGroups ?? [];
+    const groups = (await instanceOf(stage, launched?.InstanceId ?? ''))?.SecurityGroups ?? [];
     expect(groups.map((group) => group.GroupId)).toEqual([GroupId]);
     const launching = stage.launch({ SecurityGroupIds: ['sg-00000000000000bad'] });
     await expectRefusal(launching, 'InvalidGroup.NotFound', 400);
@@ -171,8 +168,5 @@ export const ec2SecurityCases: readonly ContractCase[] = [
 /** Ends an instance and waits until it is. */
 const gone = async (stage: Stage, id: string): Promise<void> => {
   await stage.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }));
-  await stage.eventually(async () => {
-    const { Reservations } = await stage.ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
-    expect(Reservations?.[0]?.Instances?.[0]?.State?.Name).toBe('terminated');
-  });
+  await untilState(stage, id, 'terminated');
 };

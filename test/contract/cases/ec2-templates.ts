@@ -3,7 +3,6 @@ import {
   type CreateLaunchTemplateCommandInput,
   CreateLaunchTemplateVersionCommand,
   DeleteLaunchTemplateCommand,
-  DescribeInstancesCommand,
   DescribeLaunchTemplatesCommand,
   DescribeLaunchTemplateVersionsCommand,
   ModifyLaunchTemplateCommand,
@@ -15,6 +14,7 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { expect } from 'vitest';
+import { untilState } from '../instances.ts';
 import { expectRefusal, refusal } from '../refusal.ts';
 import type { ContractCase, Stage } from '../stage.ts';
 
@@ -78,12 +78,7 @@ const launchFrom = async (stage: Stage, input: Partial<RunInstancesCommandInput>
   );
   const id = Instances[0]?.InstanceId ?? '';
   stage.later(() => stage.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] })));
-  return stage.eventually(async () => {
-    const { Reservations = [] } = await stage.ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
-    const instance = Reservations[0]?.Instances?.[0];
-    expect(instance?.State?.Name).toBe('running');
-    return instance;
-  });
+  return untilState(stage, id, 'running');
 };
 
 export const ec2TemplateCases: readonly ContractCase[] = [

@@ -1,4 +1,3 @@
-import { DescribeInstancesCommand } from '@aws-sdk/client-ec2';
 import {
   AddRoleToInstanceProfileCommand,
   CreateInstanceProfileCommand,
@@ -12,6 +11,7 @@ import {
   TagInstanceProfileCommand,
 } from '@aws-sdk/client-iam';
 import { expect } from 'vitest';
+import { instanceOf } from '../instances.ts';
 import { expectRefusal } from '../refusal.ts';
 import type { ContractCase, Stage } from '../stage.ts';
 import { makeRole } from './iam-roles.ts';
@@ -106,10 +106,8 @@ export const iamProfileCases: readonly ContractCase[] = [
     const launched = await stage.eventually(() =>
       stage.launch({ IamInstanceProfile: { Name: InstanceProfileName } }),
     );
-    const { Reservations } = await stage.ec2.send(
-      new DescribeInstancesCommand({ InstanceIds: [launched[0]?.InstanceId ?? ''] }),
-    );
-    expect(Reservations?.[0]?.Instances?.[0]?.IamInstanceProfile?.Arn).toBe(arn);
+    const instance = await instanceOf(stage, launched[0]?.InstanceId ?? '');
+    expect(instance?.IamInstanceProfile?.Arn).toBe(arn);
   }),
 
   test('an instance with a profile that does not exist is refused as InvalidParameterValue', async (stage) => {

@@ -1,4 +1,3 @@
-import { DescribeInstancesCommand } from '@aws-sdk/client-ec2';
 import {
   AddTagsToResourceCommand,
   CreateDocumentCommand,
@@ -14,6 +13,7 @@ import {
   UpdateDocumentDefaultVersionCommand,
 } from '@aws-sdk/client-ssm';
 import { expect } from 'vitest';
+import { runningInstance, untilState } from '../instances.ts';
 import { expectRefusal, refusal } from '../refusal.ts';
 import type { ContractCase, Stage } from '../stage.ts';
 
@@ -40,18 +40,8 @@ const document = async (stage: Stage, Content: string, more: Partial<CreateDocum
 const describe = async ({ ssm }: Stage, Name: string) =>
   (await ssm.send(new DescribeDocumentCommand({ Name }))).Document;
 
-const running = async (stage: Stage): Promise<string> => {
-  const [launched] = await stage.launch({ InstanceInitiatedShutdownBehavior: 'terminate' });
-  const id = launched?.InstanceId ?? '';
-  await untilState(stage, id, 'running');
-  return id;
-};
-
-const untilState = (stage: Stage, id: string, state: string) =>
-  stage.eventually(async () => {
-    const { Reservations } = await stage.ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }));
-    expect(Reservations?.[0]?.Instances?.[0]?.State?.Name).toBe(state);
-  });
+const running = (stage: Stage): Promise<string> =>
+  runningInstance(stage, { InstanceInitiatedShutdownBehavior: 'terminate' });
 
 const send = async ({ ssm }: Stage, DocumentName: string, id: string): Promise<string> => {
   const { Command } = await ssm.send(new SendCommandCommand({ DocumentName, InstanceIds: [id] }));
