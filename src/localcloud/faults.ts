@@ -230,19 +230,12 @@ export const draw = (seed: number, ruleIndex: number, nth: number, purpose: numb
   scramble(scramble(scramble(seed ^ 0x9e3779b9) + ruleIndex * 4 + purpose) + nth) / 0x1_0000_0000;
 
 /** What happens to instances rather than to requests: `decideLaunch` of `faults/launches.ts` decides it. */
-const launchFaults: ReadonlySet<FaultName> = new Set([
-  'no-capacity',
-  'boot-delay',
-  'boot-hang',
-  'spot-interruption',
-]);
+const launchFaults = ['no-capacity', 'boot-delay', 'boot-hang', 'spot-interruption'] as const;
 
-export type LaunchRule = Extract<
-  FaultRule,
-  { fault: 'no-capacity' | 'boot-delay' | 'boot-hang' | 'spot-interruption' }
->;
+export type LaunchRule = Extract<FaultRule, { fault: (typeof launchFaults)[number] }>;
 
-export const isLaunchRule = (each: FaultRule): each is LaunchRule => launchFaults.has(each.fault);
+export const isLaunchRule = (each: FaultRule): each is LaunchRule =>
+  launchFaults.some((fault) => fault === each.fault);
 
 /** Whether a rule is about the operation, at this time, and not used up. */
 export const isDue = (each: FaultRule, timesHit: number, operation: string, atSeconds: number): boolean =>

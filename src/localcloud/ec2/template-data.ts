@@ -13,7 +13,7 @@ const prefix = 'LaunchTemplateData.';
 /** The first part of a parameter's name: what a later value replaces as a whole. */
 const headOf = (name: string): string => name.split('.', 1)[0] ?? '';
 
-/** The parameters of RunInstances that mean something here. `false` for one that would change what an instance is and cannot be had. */
+/** The parameters of RunInstances that mean something here. */
 const launchParameters = new Set([
   'BlockDeviceMapping',
   'CpuOptions',

@@ -1,3 +1,4 @@
+import type { Disturbance, LaunchRequest } from '../ec2/instances.ts';
 import {
   bump,
   draw,
@@ -9,19 +10,11 @@ import {
 } from '../faults.ts';
 
 /** What a rule may ask of an instance. */
-export interface LaunchFacts {
-  readonly instanceType: string;
-  readonly subnetId: string;
-  readonly market: 'on-demand' | 'spot';
-}
+export type LaunchFacts = Pick<LaunchRequest, 'instanceType' | 'subnetId' | 'market'>;
 
 /** What happens to one instance. */
-export interface LaunchInjection {
+export interface LaunchInjection extends Disturbance {
   readonly hasCapacity: boolean;
-  /** Between running and the start of its program, milliseconds. Infinity: it never starts. */
-  readonly bootDelayMs: number;
-  /** Milliseconds from the launch to the notice, and from there to the end. */
-  readonly interruption: { readonly afterMs: number; readonly noticeMs: number } | undefined;
   /** Positions of the rules in the plan. */
   readonly rules: readonly number[];
 }

@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { Refusal } from '../answer.ts';
-import { type Input, objects, optionalFlag, optionalInteger, optionalText, texts } from '../input.ts';
+import {
+  type Input,
+  objects,
+  optionalFlag,
+  optionalInteger,
+  optionalObject,
+  optionalText,
+  texts,
+} from '../input.ts';
 import type { Shelf, Shelves } from '../shelf.ts';
 import { fillIn, isUnitLook, readUnitStop } from './command-content.ts';
 import type { Documents } from './documents.ts';
@@ -85,7 +93,7 @@ export const createCommands = (options: {
   };
 
   const readParameters = (input: Input): Readonly<Record<string, readonly string[]>> => {
-    const given = (input['Parameters'] ?? {}) as Input;
+    const given = optionalObject(input, 'Parameters') ?? {};
     return Object.fromEntries(Object.keys(given).map((name) => [name, texts(given, name)]));
   };
 
