@@ -1,15 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { Refusal } from '../answer.ts';
-import { indexesOf, integerOf, type Parameters } from '../query.ts';
+import { integerOf, type Parameters } from '../query.ts';
 import type { XmlElement } from '../xml.ts';
-
-export type Tags = Readonly<Record<string, string>>;
-
-/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html */
-const maxTags = 50;
 
 export const noSuchEntity = (what: string): Refusal =>
   new Refusal('NoSuchEntity', `${what} cannot be found.`, 404);
+export const alreadyExists = (what: string): Refusal =>
+  new Refusal('EntityAlreadyExists', `${what} already exists.`, 409);
 export const deleteConflict = (first: string): Refusal =>
   new Refusal('DeleteConflict', `Cannot delete entity, must ${first} first.`, 409);
 
@@ -41,24 +38,11 @@ export const pathOf = (parameters: Parameters): string => {
 export const uniqueId = (prefix: string): string =>
   prefix + randomBytes(9).toString('hex').toUpperCase().slice(0, 17);
 
-export const readTags = (parameters: Parameters): Tags =>
-  Object.fromEntries(
-    indexesOf(parameters, 'Tags.member').map((index) => [
-      required(parameters, `Tags.member.${index}.Key`),
-      parameters.get(`Tags.member.${index}.Value`) ?? '',
-    ]),
-  );
-
-export const withTags = (tags: Tags, added: Tags): Tags => {
-  const all = { ...tags, ...added };
-  if (Object.keys(all).length > maxTags)
-    throw new Refusal('LimitExceeded', `The number of tags has reached the maximum limit: ${maxTags}.`, 409);
-  return all;
+/** Whether something is under the path that a list asks for. */
+export const isListed = (parameters: Parameters): ((one: { readonly path: string }) => boolean) => {
+  const prefix = parameters.get('PathPrefix') ?? '/';
+  return ({ path }) => path.startsWith(prefix);
 };
-
-export const tagsXml = (tags: Tags): XmlElement => ({
-  member: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
-});
 
 /** One page by `MaxItems` and `Marker`, which is the name of the last one shown. */
 export const pageOf = <T>(

@@ -5,7 +5,8 @@ import type { QueryOperations } from '../query-service.ts';
 import type { Shelf, Shelves } from '../shelf.ts';
 import type { XmlElement } from '../xml.ts';
 import { checkIdentityPolicy } from './documents.ts';
-import { nameOf, noSuchEntity, pathOf, readTags, required, type Tags, tagsXml, uniqueId } from './names.ts';
+import { alreadyExists, nameOf, noSuchEntity, pathOf, required, uniqueId } from './names.ts';
+import { readTags, type Tags, tagsXml } from './tags.ts';
 
 interface Policy {
   readonly name: string;
@@ -70,8 +71,7 @@ export const createPolicies = (options: {
         const text = required(parameters, 'PolicyDocument');
         checkIdentityPolicy(text);
         const arn = `arn:aws:iam::${options.account}:policy${path}${name}`;
-        if (policies.get(arn))
-          throw new Refusal('EntityAlreadyExists', `A policy called ${name} already exists.`, 409);
+        if (policies.get(arn)) throw alreadyExists(`A policy called ${name}`);
         const createdMs = options.clock.wallMs();
         const policy = { name, path, id: uniqueId('ANPA'), arn, createdMs, text, tags: readTags(parameters) };
         policies.put(arn, policy);

@@ -1,23 +1,22 @@
 import type { Clock } from '../../clock.ts';
 import { Refusal } from '../answer.ts';
-import { listOf, type Parameters } from '../query.ts';
+import type { Parameters } from '../query.ts';
 import type { QueryOperations } from '../query-service.ts';
 import type { Shelf, Shelves } from '../shelf.ts';
 import type { XmlElement } from '../xml.ts';
 import {
+  alreadyExists,
   deleteConflict,
+  isListed,
   nameOf,
   noSuchEntity,
   pageOf,
   pathOf,
-  readTags,
   required,
-  type Tags,
-  tagsXml,
   uniqueId,
-  withTags,
 } from './names.ts';
 import type { Roles } from './roles.ts';
+import { readTags, type Tags, tagOperations, tagsXml } from './tags.ts';
 
 export interface InstanceProfile {
   readonly name: string;
@@ -75,8 +74,7 @@ export const createProfiles = (options: {
     const create = (parameters: Parameters): XmlElement => {
       const name = nameOf(parameters, 'InstanceProfileName', 128);
       const path = pathOf(parameters);
-      if (profiles.get(name))
-        throw new Refusal('EntityAlreadyExists', `Instance Profile ${name} already exists.`, 409);
+      if (profiles.get(name)) throw alreadyExists(`Instance Profile ${name}`);
       const profile: InstanceProfile = {
         name,
         path,
@@ -84,7 +82,7 @@ export const createProfiles = (options: {
         arn: `arn:aws:iam::${account}:instance-profile${path}${name}`,
         createdMs: clock.wallMs(),
         roleName: '',
-        tags: withTags({}, readTags(parameters)),
+        tags: readTags(parameters),
       };
       profiles.put(name, profile);
       return { InstanceProfile: fullXml(profile) };
@@ -104,13 +102,7 @@ export const createProfiles = (options: {
         profiles.remove(profile.name);
         return undefined;
       },
-      ListInstanceProfiles: (parameters) => {
-        const prefix = parameters.get('PathPrefix') ?? '/';
-        return listed(
-          parameters,
-          all().filter(({ path }) => path.startsWith(prefix)),
-        );
-      },
+      ListInstanceProfiles: (parameters) => listed(parameters, all().filter(isListed(parameters))),
       ListInstanceProfilesForRole: (parameters) => {
         const role = roles.find(required(parameters, 'RoleName'));
         return listed(
@@ -135,20 +127,7 @@ export const createProfiles = (options: {
         if (profile.roleName !== name) throw noSuchEntity(`Role ${name} in Instance Profile ${profile.name}`);
         return change(profile, { roleName: '' });
       },
-      TagInstanceProfile: (parameters) => {
-        const profile = named(parameters);
-        return change(profile, { tags: withTags(profile.tags, readTags(parameters)) });
-      },
-      UntagInstanceProfile: (parameters) => {
-        const profile = named(parameters);
-        const keys = listOf(parameters, 'TagKeys.member');
-        const tags = Object.entries(profile.tags).filter(([key]) => !keys.includes(key));
-        return change(profile, { tags: Object.fromEntries(tags) });
-      },
-      ListInstanceProfileTags: (parameters) => ({
-        Tags: tagsXml(named(parameters).tags),
-        IsTruncated: false,
-      }),
+      ...tagOperations('InstanceProfile', named, (profile, tags) => change(profile, { tags })),
     };
   };
 

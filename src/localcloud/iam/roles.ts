@@ -1,24 +1,23 @@
 import type { Clock } from '../../clock.ts';
 import { Refusal } from '../answer.ts';
-import { integerOf, listOf, type Parameters } from '../query.ts';
+import { integerOf, type Parameters } from '../query.ts';
 import type { QueryOperations } from '../query-service.ts';
 import type { Shelf, Shelves } from '../shelf.ts';
 import type { XmlElement } from '../xml.ts';
 import { checkIdentityPolicy, checkTrustPolicy, encodedDocument, policySize } from './documents.ts';
 import {
+  alreadyExists,
   deleteConflict,
+  isListed,
   nameOf,
   noSuchEntity,
   pageOf,
   pathOf,
-  readTags,
   required,
-  type Tags,
-  tagsXml,
   uniqueId,
-  withTags,
 } from './names.ts';
 import type { Policies } from './policies.ts';
+import { readTags, type Tags, tagOperations, tagsXml } from './tags.ts';
 
 export interface Role {
   readonly name: string;
@@ -118,8 +117,7 @@ export const createRoles = (options: {
     const path = pathOf(parameters);
     const trust = readTrust(parameters, 'AssumeRolePolicyDocument');
     const boundary = boundaryOf(parameters);
-    if (roles.get(name))
-      throw new Refusal('EntityAlreadyExists', `Role with name ${name} already exists.`, 409);
+    if (roles.get(name)) throw alreadyExists(`Role with name ${name}`);
     const role: Role = {
       name,
       path,
@@ -130,7 +128,7 @@ export const createRoles = (options: {
       description: parameters.get('Description') ?? '',
       maxSessionSeconds: integerOf(parameters, 'MaxSessionDuration') ?? 3_600,
       boundary,
-      tags: withTags({}, readTags(parameters)),
+      tags: readTags(parameters),
       policies: {},
       attached: [],
     };
@@ -173,8 +171,7 @@ export const createRoles = (options: {
   };
 
   const listed = (parameters: Parameters): XmlElement => {
-    const prefix = parameters.get('PathPrefix') ?? '/';
-    const wanted = [...roles.values()].filter(({ path }) => path.startsWith(prefix));
+    const wanted = [...roles.values()].filter(isListed(parameters));
     const { page, truncation } = pageOf(parameters, wanted, ({ name }) => name);
     return { Roles: { member: page.map(shortXml) }, ...truncation };
   };
@@ -244,17 +241,7 @@ export const createRoles = (options: {
         if (role.boundary === '') throw noSuchEntity(`The permissions boundary of ${role.name}`);
         return change(role, { boundary: '' });
       },
-      TagRole: (parameters) => {
-        const role = named(parameters);
-        return change(role, { tags: withTags(role.tags, readTags(parameters)) });
-      },
-      UntagRole: (parameters) => {
-        const role = named(parameters);
-        const keys = listOf(parameters, 'TagKeys.member');
-        const tags = Object.entries(role.tags).filter(([key]) => !keys.includes(key));
-        return change(role, { tags: Object.fromEntries(tags) });
-      },
-      ListRoleTags: (parameters) => ({ Tags: tagsXml(named(parameters).tags), IsTruncated: false }),
+      ...tagOperations('Role', named, (role, tags) => change(role, { tags })),
     },
   };
 };

@@ -17,10 +17,11 @@ import {
   PutRolePermissionsBoundaryCommand,
   PutRolePolicyCommand,
   TagRoleCommand,
+  UntagRoleCommand,
   UpdateAssumeRolePolicyCommand,
 } from '@aws-sdk/client-iam';
 import { expect } from 'vitest';
-import { expectRefusal } from '../refusal.ts';
+import { expectRefusal, expectSomeRefusal } from '../refusal.ts';
 import type { ContractCase, Stage } from '../stage.ts';
 
 const test = (name: string, run: ContractCase['run']): ContractCase => ({ service: 'iam', name, run });
@@ -197,7 +198,7 @@ export const iamRoleCases: readonly ContractCase[] = [
     await deleting();
   }),
 
-  test('the tags of a role are added and replaced, and listed', async (stage) => {
+  test('the tags of a role are added, replaced, listed and taken off', async (stage) => {
     const { RoleName } = await makeRole(stage, { Tags: [{ Key: 'a', Value: '1' }] });
     await stage.iam.send(
       new TagRoleCommand({
@@ -208,8 +209,20 @@ export const iamRoleCases: readonly ContractCase[] = [
         ],
       }),
     );
-    const { Tags = [] } = await stage.iam.send(new ListRoleTagsCommand({ RoleName }));
-    expect(Object.fromEntries(Tags.map(({ Key = '', Value }) => [Key, Value]))).toEqual({ a: '2', b: '' });
+    const listed = async () => {
+      const { Tags = [] } = await stage.iam.send(new ListRoleTagsCommand({ RoleName }));
+      return Object.fromEntries(Tags.map(({ Key = '', Value }) => [Key, Value]));
+    };
+    expect(await listed()).toEqual({ a: '2', b: '' });
+    await stage.iam.send(new UntagRoleCommand({ RoleName, TagKeys: ['a', 'absent'] }));
+    expect(await listed()).toEqual({ b: '' });
+  }),
+
+  test('a role, and a policy, has 50 tags at most', async (stage) => {
+    const Tags = Array.from({ length: 51 }, (_, index) => ({ Key: `key-${index}`, Value: '' }));
+    await expectSomeRefusal(makeRole(stage, { Tags }));
+    const policy = { PolicyName: stage.name(), PolicyDocument: allow('s3:*'), Tags };
+    await expectSomeRefusal(stage.iam.send(new CreatePolicyCommand(policy)));
   }),
 
   test('a permissions boundary is set, told and removed', async (stage) => {
