@@ -20,6 +20,9 @@ export const wildcard = (pattern: string): RegExp => {
 /** By the name of a filter, the values of a resource that it looks at. */
 export type Filterable<T> = Readonly<Record<string, (resource: T) => readonly string[]>>;
 
+/** Of what cannot be tagged. */
+export const noTags = (): Tags => ({});
+
 const valuesOf = <T>(filterable: Filterable<T>, tagsOf: (resource: T) => Tags, name: string) => {
   if (name.startsWith('tag:')) {
     const key = name.slice('tag:'.length);

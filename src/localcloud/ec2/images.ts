@@ -231,7 +231,7 @@ export const createImages = (options: {
       .filter((image) => isOwnedBy(owners, image))
       .filter(readFilters(parameters, imageFilters, ({ tags }) => tags));
     const { page, nextToken } = pageOf(parameters, wanted, { min: 1, max: 1000 });
-    return { imagesSet: { item: page.map(imageXml) }, ...(nextToken !== undefined && { nextToken }) };
+    return { imagesSet: { item: page.map(imageXml) }, nextToken };
   };
 
   const describeSnapshots = (parameters: Parameters): XmlElement => {
@@ -242,7 +242,7 @@ export const createImages = (options: {
       .filter(({ id }) => isOurs && (ids.length === 0 || ids.includes(id)))
       .filter(readFilters(parameters, snapshotFilters, ({ tags }) => tags));
     const { page, nextToken } = pageOf(parameters, wanted, { min: 5, max: 1000 });
-    return { snapshotSet: { item: page.map(snapshotXml) }, ...(nextToken !== undefined && { nextToken }) };
+    return { snapshotSet: { item: page.map(snapshotXml) }, nextToken };
   };
 
   return {

@@ -80,7 +80,7 @@ export const createInstanceCalls = (options: {
       reservationSet: {
         item: [...reservations].map(([id, members]) => reservationXml(id, account, members, place)),
       },
-      ...(nextToken !== undefined && { nextToken }),
+      nextToken,
     };
   };
 

@@ -1,7 +1,7 @@
 import { Refusal } from '../answer.ts';
 import { listOf } from '../query.ts';
 import type { XmlElement } from '../xml.ts';
-import { type Filterable, readFilters } from './filters.ts';
+import { type Filterable, noTags, readFilters } from './filters.ts';
 import type { Ec2Operations } from './operations.ts';
 import { pageOf } from './paging.ts';
 import type { Network } from './vpc.ts';
@@ -90,8 +90,6 @@ const typeXml = (type: InstanceType): XmlElement => ({
   burstablePerformanceSupported: type.isBurstable,
 });
 
-const noTags = (): Readonly<Record<string, string>> => ({});
-
 export const createInstanceTypeCalls = (network: Network): Ec2Operations => ({
   DescribeInstanceTypes: (parameters) => {
     const ids = listOf(parameters, 'InstanceType');
@@ -107,7 +105,7 @@ export const createInstanceTypeCalls = (network: Network): Ec2Operations => ({
     const { page, nextToken } = pageOf(parameters, wanted, { min: 5, max: 100 });
     return {
       instanceTypeSet: { item: page.map(typeXml) },
-      ...(nextToken !== undefined && { nextToken }),
+      nextToken,
     };
   },
 
@@ -133,7 +131,7 @@ export const createInstanceTypeCalls = (network: Network): Ec2Operations => ({
       instanceTypeOfferingSet: {
         item: page.map(({ type, location }) => ({ instanceType: type, locationType, location })),
       },
-      ...(nextToken !== undefined && { nextToken }),
+      nextToken,
     };
   },
 });

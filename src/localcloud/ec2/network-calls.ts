@@ -1,11 +1,10 @@
 import { Refusal } from '../answer.ts';
 import { listOf, type Parameters } from '../query.ts';
 import type { XmlElement } from '../xml.ts';
-import { type Filterable, readFilters } from './filters.ts';
+import { type Filterable, noTags, readFilters } from './filters.ts';
 import type { Ec2Operations } from './operations.ts';
 import type { Network, RouteTable, Subnet, Vpc, WayOut } from './vpc.ts';
 
-const noTags = (): Readonly<Record<string, string>> => ({});
 const bool = (value: boolean): readonly string[] => [String(value)];
 
 interface Lookup<T> {

@@ -208,7 +208,7 @@ export const createSecurityGroups = (options: {
     const { page, nextToken } = pageOf(parameters, wanted, { min: 5, max: 1000 });
     return {
       securityGroupInfo: { item: page.map(groupXml) },
-      ...(nextToken !== undefined && { nextToken }),
+      nextToken,
     };
   };
 

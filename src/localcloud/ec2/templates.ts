@@ -215,7 +215,7 @@ export const createTemplates = (options: {
     const { page, nextToken } = pageOf(parameters, wanted, { min: 1, max: 200 });
     return {
       launchTemplates: { item: page.map(templateXml) },
-      ...(nextToken !== undefined && { nextToken }),
+      nextToken,
     };
   };
 
@@ -241,7 +241,7 @@ export const createTemplates = (options: {
     const { page, nextToken } = pageOf(parameters, found, { min: 1, max: 200 });
     return {
       launchTemplateVersionSet: { item: page.map(({ template, version }) => versionXml(template, version)) },
-      ...(nextToken !== undefined && { nextToken }),
+      nextToken,
     };
   };
 
