@@ -1,17 +1,15 @@
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { ImgrecError } from '../errors.ts';
 
-const listen = (server: Server, port: number): Promise<number> =>
-  new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
-      server.removeListener('error', reject);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
+const listen = async (server: Server, port: number): Promise<number> => {
+  // Rejects with what the server emits instead.
+  await once(server.listen(port, '127.0.0.1'), 'listening');
+  return (server.address() as AddressInfo).port;
+};
 
 /** Why a port cannot be had, where that is the error. */
 const whyNot = (error: unknown): string | undefined => {

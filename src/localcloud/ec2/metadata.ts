@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../clock.ts';
@@ -93,10 +94,7 @@ export const createMetadata = (options: {
     const handler = createMetadataHandler({ ...options, instance: () => options.get(id) });
     const server = createServer(handler);
     try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(0, '127.0.0.1', resolve);
-      });
+      await once(server.listen(0, '127.0.0.1'), 'listening');
       server.unref();
       servers.set(id, server);
     } catch (error) {
