@@ -18,6 +18,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { readCalls } from '../dist/src/localcloud/admin-client.js';
+import { median, rounded } from './figures.mjs';
+import { statOf } from './processes.mjs';
 
 const self = fileURLToPath(import.meta.url);
 const main = fileURLToPath(new URL('../dist/src/localcloud/main.js', import.meta.url));
@@ -167,15 +169,6 @@ const runClient = () => {
   process.on('disconnect', () => process.exit(0));
 };
 
-/** User and system time of a process, milliseconds; the kernel counts in hundredths of a second. */
-const cpuOf = (pid) => {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { user: Number(fields[11]) * 10, system: Number(fields[12]) * 10 };
-};
-
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
-
 const runBench = async () => {
   const { values } = parseArgs({
     options: {
@@ -201,13 +194,13 @@ const runBench = async () => {
       env: { ...process.env, BENCH_LOCALCLOUD: JSON.stringify({ cloud, lanes, bytes }) },
     });
     const round = async () => {
-      const before = cpuOf(cloudProcess.pid);
+      const before = statOf(cloudProcess.pid);
       const start = performance.now();
       client.send({ images });
       const [{ done, error }] = await once(client, 'message');
       if (error) throw new Error(error);
       const seconds = (performance.now() - start) / 1000;
-      const after = cpuOf(cloudProcess.pid);
+      const after = statOf(cloudProcess.pid);
       const user = (after.user - before.user) / done;
       const system = (after.system - before.system) / done;
       return { user, system, cpu: user + system, perSecond: done / seconds, done };
@@ -228,7 +221,7 @@ const runBench = async () => {
       const each = (count - (callsBefore[operation] ?? 0)) / total;
       if (each > 0.001) process.stderr.write(`${operation.padEnd(26)} ${each.toFixed(2)} an image\n`);
     }
-    const value = Number(median(measured.map(({ cpu }) => cpu)).toFixed(3));
+    const value = rounded(median(measured.map(({ cpu }) => cpu)));
     const figures = [{ figure: 'local cloud, CPU ms an image', value, must: 1.8, aim: 0.9 }];
     if (values.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
     else process.stdout.write(`local cloud: ${value} CPU ms an image (must <= 1.8, aim 0.9)\n`);

@@ -6,11 +6,9 @@
 // memory. The pipeline is the load generator, the web tier, the local cloud and one worker on the same cores. CPU times are those
 // of the processes, from /proc (Linux only). Also: API calls an image by kind, counted by the local cloud, and what a million
 // images cost in requests. Exit code 4 when a figure misses what it must reach.
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { callsAnImage, conclude, imageSets, median, rounded } from './figures.mjs';
-import { bin, cpuMs, start, startCloud, startRaw, stop } from './processes.mjs';
+import { bin, cpuMs, generate, start, startCloud, startRaw, stop } from './processes.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -29,28 +27,11 @@ const web = await start(bin, ['serve', ...cloud.local, '--port', '0', '--quiet']
 const worker = await start(bin, ['worker', ...cloud.local, '--quiet']);
 const parts = { worker, web, cloud };
 
-/** The load generator: every answer is an answer, or the run is not valid. */
-const generate = async (folder) => {
-  const load = ['--requests', String(requests), '--concurrency', flags.concurrency, '--json'];
-  const generator = fork(bin, ['bench', '--url', web.details.url, '--images', folder, ...load], {
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    execArgv: [],
-  });
-  let output = '';
-  generator.stdout.on('data', (chunk) => {
-    output += chunk;
-  });
-  const [code] = await once(generator, 'close');
-  const report = JSON.parse(output);
-  if (code !== 0 || report.answered !== requests)
-    throw new Error(`the run is not valid: ${output.slice(0, 400)}`);
-  return report;
-};
-
 const runPipeline = async (folder) => {
   const before = Object.entries(parts).map(([name, { pid }]) => [name, cpuMs(pid).tree]);
   const callsBefore = await cloud.calls();
-  const report = await generate(folder);
+  const { concurrency } = flags;
+  const report = await generate({ url: web.details.url, folder, requests, concurrency });
   return {
     perSecond: report.throughputPerSecond,
     p50: report.latencyMs.p50,

@@ -5,15 +5,13 @@
 // For both transports: `key` (each image is fetched from the input bucket) and `inline` (it is in its message). Each worker is a
 // copy of the build whose prefetch is that number, whatever an image takes; `as it is` is the build itself. Prints images a
 // second, also in relation to the build itself in the same round (median), and what the worker's processes take an image.
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { imageSets, median, rounded } from './figures.mjs';
-import { bin, cpuMs, start, startCloud, stop } from './processes.mjs';
+import { bin, cpuMs, generate, start, startCloud, stop } from './processes.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -58,27 +56,12 @@ for (const name of ['key', 'inline']) {
   transports.push({ name, web });
 }
 
-const generate = async (url, count) => {
-  const load = ['--requests', String(count), '--concurrency', flags.concurrency, '--json'];
-  const generator = fork(bin, ['bench', '--url', url, '--images', folder, ...load], {
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    execArgv: [],
-  });
-  let output = '';
-  generator.stdout.on('data', (chunk) => {
-    output += chunk;
-  });
-  await once(generator, 'close');
-  const report = JSON.parse(output);
-  if (report.answered !== count) throw new Error(`the run is not valid: ${output.slice(0, 400)}`);
-  return report.throughputPerSecond;
-};
-
 const measure = async (build, { web }) => {
   const worker = await start(build.file, ['worker', ...cloud.local, '--quiet', '--poll-wait', '1']);
-  await generate(web.details.url, 100);
+  const load = { url: web.details.url, folder, concurrency: flags.concurrency };
+  await generate({ ...load, requests: 100 });
   const before = cpuMs(worker.pid).tree;
-  const perSecond = await generate(web.details.url, requests);
+  const { throughputPerSecond: perSecond } = await generate({ ...load, requests });
   const workerMs = (cpuMs(worker.pid).tree - before) / requests;
   await stop([worker]);
   return { perSecond, workerMs };

@@ -31,18 +31,21 @@ export const stop = async (parts) => {
   await Promise.all(parts.map(({ child }) => child.exitCode ?? child.signalCode ?? once(child, 'exit')));
 };
 
+/** Of a process: parent, and CPU milliseconds so far, in user and in system mode; the kernel counts in hundredths of a second. */
+export const statOf = (pid) => {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { parent: Number(fields[1]), user: Number(fields[11]) * 10, system: Number(fields[12]) * 10 };
+};
+
 /** Of all processes: parent, and CPU milliseconds so far. */
 const processTable = () => {
   const table = new Map();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      table.set(Number(name), {
-        parent: Number(fields[1]),
-        ms: (Number(fields[11]) + Number(fields[12])) * 10,
-      });
+      const { parent, user, system } = statOf(name);
+      table.set(Number(name), { parent, ms: user + system });
     } catch {
       // It has ended meanwhile.
     }
@@ -87,6 +90,24 @@ export const startCloud = async () => {
     calls: () => readCalls(credentials),
     remove: () => rmSync(state, { recursive: true, force: true }),
   };
+};
+
+/** The load generator: every request must be answered, or the run is not valid. Returns the report of `imgrec bench`. */
+export const generate = async ({ url, folder, requests, concurrency }) => {
+  const load = ['--requests', String(requests), '--concurrency', String(concurrency), '--json'];
+  const generator = fork(bin, ['bench', '--url', url, '--images', folder, ...load], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    execArgv: [],
+  });
+  let output = '';
+  generator.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  const [code] = await once(generator, 'close');
+  if (code !== 0) throw new Error(`the run is not valid: ${output.slice(0, 400)}`);
+  const report = JSON.parse(output);
+  if (report.answered !== requests) throw new Error(`the run is not valid: ${output.slice(0, 400)}`);
+  return report;
 };
 
 /** The reference: as many processes as there are cores, which decode, resize and classify the files of a folder from memory. */

@@ -1,4 +1,4 @@
-// One process of the reference: decode, resize and classify images from memory, and nothing else. Started by pipeline.mjs.
+// One process of the reference: decode, resize and classify images from memory, and nothing else. Started by processes.mjs.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { frame } from '../dist/src/model/framing.js';

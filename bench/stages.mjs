@@ -2,12 +2,12 @@
 //
 //     npm run bench:stages [-- --rounds N] [--only photos-200] [--json]
 //
-// The images are those of IMGREC_TEST_DATA (default ../shared). Exit code 4 when a figure misses what it must reach.
+// The images are those of IMGREC_TEST_DATA (default ../shared), or the sample photographs. Exit code 4 when a figure misses what it must reach.
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { imageNamesIn } from '../dist/src/image/folder.js';
-import { packageRoot } from '../dist/src/package.js';
+import { conclude, imageSets, median, rounded } from './figures.mjs';
 import { implementations, measureStages as measure } from './stage-costs.mjs';
 
 const { values: flags } = parseArgs({
@@ -18,20 +18,12 @@ const { values: flags } = parseArgs({
   },
 });
 const rounds = Number(flags.rounds);
-const sets = [
-  { name: 'photos-200', must: 6.5, aim: 4.0 },
-  { name: 'imagenet-100', must: 2.0, aim: 0.8 },
-].filter(({ name }) => flags.only?.includes(name) ?? true);
-
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-
-const folderOf = (name) =>
-  path.resolve(packageRoot, process.env.IMGREC_TEST_DATA ?? '../shared', 'data', name);
+/** CPU ms an image, by set. */
+const promised = { 'photos-200': { must: 6.5, aim: 4.0 }, 'imagenet-100': { must: 2.0, aim: 0.8 } };
 
 const figures = [];
 const report = [];
-for (const { name, must, aim } of sets) {
-  const folder = folderOf(name);
+for (const { name, folder } of imageSets(flags.only)) {
   const images = await Promise.all(
     (await imageNamesIn(folder)).map((image) => readFile(path.join(folder, image))),
   );
@@ -66,7 +58,7 @@ for (const { name, must, aim } of sets) {
   const toCrop = median(samples.now.map(({ decode, resize }) => decode + resize));
   const toCropThen = median(samples.yardstick.map(({ decode, resize }) => decode + resize));
   figures.push(
-    { figure: `${name}: decode + resize + crop, CPU ms an image`, value: toCrop, must, aim },
+    { figure: `${name}: decode + resize + crop, CPU ms an image`, value: toCrop, ...promised[name] },
     { figure: `${name}: the same / yardstick`, value: toCrop / toCropThen, must: 0.75, aim: 0.6 },
     {
       figure: `${name}: share of crops that differ from the yardstick's`,
@@ -77,20 +69,13 @@ for (const { name, must, aim } of sets) {
   );
 }
 
-const rounded = (value, digits) => Number(value.toFixed(digits));
-if (!flags.json) {
+if (flags.json) for (const row of report) console.error(JSON.stringify(row));
+else
   console.table(
     report.map((row) => ({
       ...row,
-      'CPU ms': rounded(row['CPU ms'], 3),
+      'CPU ms': rounded(row['CPU ms']),
       share: `${Math.round(row.share * 100)} %`,
     })),
   );
-  console.table(figures.map((figure) => ({ ...figure, value: rounded(figure.value, 3) })));
-}
-if (flags.json) {
-  for (const row of report) console.error(JSON.stringify(row));
-  console.log(JSON.stringify(figures.map((figure) => ({ ...figure, value: rounded(figure.value, 4) }))));
-}
-// onnxruntime's threads keep the process for a while otherwise.
-process.exit(figures.some(({ value, must }) => value > must) ? 4 : 0);
+conclude(figures, flags.json);

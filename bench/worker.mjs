@@ -5,13 +5,14 @@
 // The reference (`raw`) is as many processes as there are cores, each decoding, resizing and classifying the same files from
 // memory. The worker takes a backlog from the local cloud's queue; local cloud and load generator (this process) are not counted.
 // CPU times and memory are those of the processes, from /proc (Linux only). Exit code 4 when a figure misses what it must reach.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { openCluster } from '../dist/src/aws/cluster.js';
 import { connect } from '../dist/src/aws/connection.js';
 import { sha256Hex } from '../dist/src/aws/sigv4.js';
+import { imageNamesIn } from '../dist/src/image/folder.js';
 import { contractVersion, encode } from '../dist/src/jobs/contract.js';
 import { newJobId } from '../dist/src/jobs/id.js';
 import { callsAnImage, conclude, imageSets, median, rounded } from './figures.mjs';
@@ -46,7 +47,7 @@ const startWorker = () => start(bin, ['worker', ...cloud.local, '--quiet']);
 /** Stores the files of a folder, and returns what a request says about each. */
 const store = async (folder) => {
   const stored = [];
-  for (const name of readdirSync(folder).filter((each) => /\.(jpe?g|png|webp)$/i.test(each))) {
+  for (const name of await imageNamesIn(folder)) {
     const bytes = readFileSync(path.join(folder, name));
     const key = `images/bench-${name}`;
     await s3.put(names.inputBucket, key, bytes, 'image/jpeg');
