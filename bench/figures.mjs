@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { packageRoot } from '../dist/src/package.js';
+import { readPrices } from '../dist/src/prices.js';
 
 const data = path.resolve(packageRoot, process.env.IMGREC_TEST_DATA ?? '../shared', 'data');
 
@@ -20,8 +21,8 @@ export const imageSets = (only) => {
 export const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 export const rounded = (value) => Number(value.toFixed(3));
 
-/** us-east-1 list prices of a million requests: S3 PUT (and LIST), S3 GET, SQS a 64 KiB unit. */
-const dollarsAMillion = { put: 5, get: 0.4, sqs: 0.4 };
+/** Of a million requests: S3 PUT (and LIST), S3 GET, SQS a 64 KiB unit. */
+const { perMillion } = readPrices();
 
 /**
  * API calls an image by kind.
@@ -39,7 +40,7 @@ export const callsAnImage = (before, after, images) => {
   const get = sum(/^s3:(Get|Head)/);
   const sqs = sum(/^sqs:/);
   const sqsUnits = (after.sqsUnits - before.sqsUnits) / images;
-  const dollars = put * dollarsAMillion.put + get * dollarsAMillion.get + sqsUnits * dollarsAMillion.sqs;
+  const dollars = put * perMillion.s3Put + get * perMillion.s3Get + sqsUnits * perMillion.sqsRequest;
   return { calls, put, get, sqs, dollars };
 };
 
