@@ -46,6 +46,8 @@ export const positive: z.ZodType<number> = z.preprocess(
   z.number({ error: 'must be a number above 0' }).positive({ error: 'must be above 0' }),
 );
 
+export const optional = <T>(type: z.ZodType<T>): z.ZodType<T | undefined> => type.optional();
+
 export const text: z.ZodType<string> = z.string({ error: 'must be text' });
 
 /** `true`, `1`, `yes`, `on` and their opposites, as text or as JSON's booleans. */
