@@ -46,4 +46,13 @@ describe('the pool for a launch', () => {
     expect(choosePool(one, again, 15 * minute - 1, 1)).toBeUndefined();
     expect(choosePool(one, withoutTrouble(again, pool), 6 * minute, 1)).toEqual(pool);
   });
+
+  test('is left alone for an hour at most, however often it has refused', () => {
+    const one = { instanceTypes: ['a.one'], subnetIds: [], spot: false };
+    const pool = { instanceType: 'a.one', market: 'on-demand' } as const;
+    let troubles: PoolTroubles = {};
+    for (let hour = 0; hour <= 10; hour++) troubles = withTrouble(troubles, pool, hour * 60 * minute);
+    expect(choosePool(one, troubles, 11 * 60 * minute - 1, 1)).toBeUndefined();
+    expect(choosePool(one, troubles, 11 * 60 * minute, 1)).toEqual(pool);
+  });
 });

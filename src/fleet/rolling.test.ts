@@ -24,6 +24,7 @@ const member = (changes: Partial<RollingMember>): RollingMember => ({
 const old = (id: string, changes: Partial<RollingMember> = {}) => member({ id, ...changes });
 const fresh = (id: string, changes: Partial<RollingMember> = {}) =>
   member({ id, release: 'new', ...changes });
+const many = (count: number) => Array.from({ length: count }, (_, index) => old(`old-${index}`));
 const web = (id: string, changes: Partial<RollingMember> = {}) =>
   member({ id, role: 'web', slot: '1', hasAddress: true, ...changes });
 const newWeb = (changes: Partial<RollingMember> = {}) =>
@@ -82,6 +83,30 @@ describe('what a roll-out does next', () => {
       'as many as may be, one is leaving: no second one leaves',
       [old('a', { standing: 'leaving' }), old('b'), web('w')],
       { maxWorkers: 2 },
+      { do: 'wait' },
+    ],
+    [
+      'of eight, the first new one boots alone',
+      [...many(8), fresh('n', { standing: 'booting' }), web('w')],
+      { workers: 8, maxWorkers: 12, launchedWorkers: 1 },
+      { do: 'wait' },
+    ],
+    [
+      'of eight, a quarter boots side by side once one is ready',
+      [...many(7), fresh('n'), fresh('o', { standing: 'booting' }), web('w')],
+      { workers: 8, maxWorkers: 12, launchedWorkers: 2 },
+      { do: 'launch', role: 'worker' },
+    ],
+    [
+      'of eight, no more than a quarter boots at once',
+      [
+        ...many(7),
+        fresh('n'),
+        fresh('o', { standing: 'booting' }),
+        fresh('p', { standing: 'booting' }),
+        web('w'),
+      ],
+      { workers: 8, maxWorkers: 12, launchedWorkers: 3 },
       { do: 'wait' },
     ],
     [

@@ -48,5 +48,7 @@ describe('what a month costs', () => {
   test('names the types that have no price', () => {
     const cost = monthlyCost({ ...choices, instanceTypes: ['new.huge'] }, workers, true, prices);
     expect(cost.unknown).toEqual(['new.huge']);
+    const without = { ...choices, webInstances: 0, webInstanceType: 'new.web' };
+    expect(monthlyCost(without, workers, true, prices).unknown).toEqual([]);
   });
 });

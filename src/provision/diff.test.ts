@@ -106,6 +106,26 @@ describe('the difference between wanted and found', () => {
     });
   });
 
+  test('lists are compared without their order', () => {
+    const reversed = (value: unknown): unknown => {
+      if (Array.isArray(value)) return value.map(reversed).reverse();
+      if (typeof value !== 'object' || value === null) return value;
+      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, reversed(inner)]));
+    };
+    const two = { expiries: ['images/', 'other/'].map((prefix) => ({ prefix, days: 1 })) };
+    const resource = { ...bucket, aspects: { ...bucket.aspects, ...two } };
+    const aspects = reversed(resource.aspects) as Found['aspects'];
+    expect(aspects['expiries']).not.toEqual(two.expiries);
+    expect(verdict(resource, { aspects })).toMatchObject({ action: 'keep' });
+  });
+
+  test('an attribute that not every SQS tells is not missed', () => {
+    const letters = find('queue', 'demo-requests-dlq');
+    const { RedriveAllowPolicy, ...aspects } = letters.aspects;
+    expect(RedriveAllowPolicy).toBeDefined();
+    expect(verdict(letters, { aspects })).toMatchObject({ action: 'keep' });
+  });
+
   test('a changed attribute, a missing attribute and a missing tag are named, with both values', () => {
     const { SqsManagedSseEnabled: _dropped, ...aspects } = queue.aspects;
     const tags = { ...queue.tags, 'imgrec:role': 'other' };

@@ -48,4 +48,14 @@ describe('levels', () => {
     const second = noteNeed(first, 110, 10, 12);
     expect(noteNeed(second, 400, 10, 12)).toEqual({ last: 400, gaps: [290] });
   });
+
+  test('remember the last twenty pauses, and fewer where there are many levels', () => {
+    const gapsOf = (bands: number) => {
+      let level = noteNeed(undefined, 0, 10, bands);
+      for (let nth = 1; nth <= 30; nth++) level = noteNeed(level, level.last + 100 + nth, 10, bands);
+      return level.gaps;
+    };
+    expect(gapsOf(12)).toEqual(Array.from({ length: 20 }, (_, index) => 111 + index));
+    expect(gapsOf(31)).toHaveLength(12);
+  });
 });

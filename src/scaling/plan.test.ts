@@ -123,7 +123,9 @@ const told = ({ acts }: ReturnType<typeof planned>): string[] =>
 describe('growing', () => {
   test('each launch has the lowest free slot, and never more live than the maximum', () => {
     const sight = sightOf([ready('i-1', 1), ready('i-3', 3)]);
-    expect(told(planned(sight, { set: 9 }))).toEqual(['launch 2', 'launch 4']);
+    const next = planned(sight, { set: 9 });
+    expect(told(next)).toEqual(['launch 2', 'launch 4']);
+    expect(next).toMatchObject({ desired: 4, overruled: 'set' });
   });
 
   test('workers that drain hold their place below the maximum', () => {
@@ -135,9 +137,23 @@ describe('growing', () => {
     expect(told(next)).toEqual(['launch 3', 'launch 4']);
   });
 
+  test('so do launches under way, also before stopped instances', () => {
+    const { memory } = planned(sightOf([]), { set: 1 });
+    const leaving = [
+      { id: 'i-1', sinceMs: nowMs, deadlineMs: nowMs + minute, told: true, fate: 'terminate' as const },
+    ];
+    const stopped = ['i-2', 'i-3', 'i-4'].map((id): Given => ({ id, state: 'stopped' }));
+    const sight = sightOf([ready('i-1', 4, { says: 'draining' }), ...stopped]);
+    const next = planned(sight, { set: 4, memory: { ...memory, leaving }, changes: { warm: 3 } });
+    expect(told(next).filter((act) => act.startsWith('start'))).toEqual(['start i-2', 'start i-3']);
+  });
+
   test('stopped instances are started before any is launched', () => {
     const sight = sightOf([ready('i-1', 1), { id: 'i-2', state: 'stopped' }]);
-    expect(told(planned(sight, { set: 3, changes: { warm: 2 } }))).toEqual(['start i-2', 'launch 2']);
+    const next = planned(sight, { set: 3, changes: { warm: 2 } });
+    expect(told(next)).toEqual(['start i-2', 'launch 2']);
+    // Its boot is one of a stopped instance, which tells nothing of the others'.
+    expect(next.memory.rewarmed).toEqual(['i-2']);
   });
 
   test('an instance whose start fails again and again is remembered once', () => {

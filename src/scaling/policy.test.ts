@@ -132,6 +132,17 @@ describe('limits', () => {
     expect(second).toMatchObject({ desired: 0, why: { rule: 'refused' } });
     expect(third?.desired).toBeGreaterThan(5);
   });
+
+  test('the time between two tries of refused launches doubles up to five minutes', () => {
+    const refusals = Array.from({ length: 6 }, (_, index) => ({
+      ...idle,
+      nowSeconds: 10_000 + 1_000 * index,
+      visible: 200,
+      launchFailures: 1,
+    }));
+    const pauses = runAll(refusals).map(({ state }) => state.refused.untilSeconds - state.atSeconds);
+    expect(pauses).toEqual([30, 60, 120, 240, 300, 300]);
+  });
 });
 
 describe('a fleet at work', () => {

@@ -12,6 +12,21 @@ beforeAll(async () => {
 });
 afterAll(() => own.close());
 
+const storeResult = async (id: string): Promise<JobResult> => {
+  const result: JobResult = {
+    v: 1,
+    id,
+    status: 'ok',
+    label: 'cat',
+    probability: 1,
+    top: [],
+    model: { name: 'm', sha256: 's' },
+  };
+  const { s3, names } = own.cluster;
+  await s3.put(names.outputBucket, resultKey(id), encode(result), 'application/json');
+  return result;
+};
+
 const imageOf = (key: string, text: string) => {
   const bytes = Buffer.from(text);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
@@ -19,12 +34,9 @@ const imageOf = (key: string, text: string) => {
 };
 
 /** One web process, and how often it queued something. */
-const openProcess = () => {
+const openProcess = (sleep = (ms: number): Promise<void> => systemClock.sleep(ms / 100)) => {
   let sent = 0;
-  const once = createOnce({
-    cluster: own.cluster,
-    clock: { ...systemClock, sleep: (ms) => systemClock.sleep(ms / 100) },
-  });
+  const once = createOnce({ cluster: own.cluster, clock: { ...systemClock, sleep } });
   return {
     accept: (image: ReturnType<typeof imageOf>) =>
       once.accept(image, async () => {
@@ -53,19 +65,23 @@ describe('an image that its client sends again', () => {
   test('to another web process is answered with the result that there is', async () => {
     const image = imageOf('done', 'image');
     await openProcess().accept(image);
-    const result: JobResult = {
-      v: 1,
-      id: image.id,
-      status: 'ok',
-      label: 'cat',
-      probability: 1,
-      top: [],
-      model: { name: 'm', sha256: 's' },
-    };
-    const { s3, names } = own.cluster;
-    await s3.put(names.outputBucket, resultKey(image.id), encode(result), 'application/json');
+    const result = await storeResult(image.id);
     const other = openProcess();
     expect(await other.accept(image)).toEqual({ kind: 'done', result });
+    expect(other.sent()).toBe(0);
+  });
+
+  test('to another web process while it is classified is answered with the result that comes', async () => {
+    const image = imageOf('classified', 'image');
+    await openProcess().accept(image);
+    const pausesMs: number[] = [];
+    let result: JobResult | undefined;
+    const other = openProcess(async (ms) => {
+      pausesMs.push(ms);
+      if (pausesMs.length === 4) result = await storeResult(image.id);
+    });
+    expect(await other.accept(image)).toEqual({ kind: 'done', result });
+    expect(pausesMs).toEqual([0, 500, 1_000, 1_500]);
     expect(other.sent()).toBe(0);
   });
 

@@ -105,7 +105,8 @@ describe('names on the seed’s wire', () => {
     const names = openNames();
     names.begin('ida', 'a.jpg');
     expect(names.reply('(a.jpg, label)')).toBe(true);
-    expect(names.reply('(a.jpg, label)')).toBe(true);
+    expect(names.reply('(a.jpg, another label)')).toBe(true);
+    expect(names.labelOf('ida')).toBe('label');
     names.pass(16 * 60_000);
     names.begin('idb', 'b.jpg');
     expect(names.reply('(a.jpg, label)')).toBe(false);
