@@ -39,6 +39,13 @@ describe('requests on the wire of the course project', () => {
     expect(decodeSeedRequest(body)).toEqual({ kind: 'ok', value: { name: 'test_0.JPEG', image } });
   });
 
+  test('a name with a comma: the image is what follows the last one', () => {
+    expect(decodeSeedRequest(`a, b.JPEG,${text}`)).toEqual({
+      kind: 'ok',
+      value: { name: 'a, b.JPEG', image },
+    });
+  });
+
   test('base64 alone, with the name as an attribute', () => {
     expect(decodeSeedRequest(text, { ImageName: 'test_0.JPEG', other: 'x' })).toEqual({
       kind: 'ok',
@@ -153,7 +160,8 @@ describe('a literal', () => {
   test('of JSON is read as JSON.parse reads it', () => {
     const tree = fc.letrec((tie) => ({
       value: fc.oneof(
-        { depthSize: 'small' },
+        // No deeper than a literal may be.
+        { depthSize: 'small', maxDepth: 7 },
         fc.string(),
         fc.integer(),
         fc.boolean(),
@@ -165,8 +173,7 @@ describe('a literal', () => {
     fc.assert(
       fc.property(tree, (value) => {
         const json = JSON.stringify(value);
-        const read = readLiteral(json);
-        if (read !== undefined) expect(JSON.stringify(read)).toBe(json);
+        expect(JSON.stringify(readLiteral(json))).toBe(json);
       }),
     );
   });
@@ -179,6 +186,11 @@ describe('a literal', () => {
     expect(readLiteral(json)).toEqual(JSON.parse(json));
     // Looking for the end of the string at every backslash, or for a backslash in every string, takes several times as long.
     expect(performance.now() - startedAt).toBeLessThan(1_500);
+  });
+
+  test('of whatever depth is read or is none', () => {
+    expect(readLiteral('[[[1]]]')).toEqual([[[1]]]);
+    expect(readLiteral('['.repeat(100_000))).toBeUndefined();
   });
 
   test('of whatever text is read or is none, and never throws', () => {
