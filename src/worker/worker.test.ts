@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestCluster, type TestCluster } from '../../test/fixtures/cluster.ts';
 import { finishesWithin, systemClock } from '../clock.ts';
 import {
@@ -21,6 +21,7 @@ import { runWorker } from './worker.ts';
 
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const replyTo = 'test';
+const patience = { timeout: 20_000, interval: 5 };
 
 let test_: TestCluster;
 let model: Model;
@@ -246,9 +247,11 @@ describe('a worker', () => {
   test('an image that was changed on its way is read again later', async () => {
     const request = requestFor(cat);
     await store(request, await readFile(assetPath('samples', 'daisy.jpg')));
+    const handedBack = async () => (await test_.calls())['sqs:ChangeMessageVisibilityBatch'] ?? 0;
+    const before = await handedBack();
     await queue(encode(request));
     const totals = await workUntil(async () => {
-      await systemClock.sleep(500);
+      await vi.waitFor(async () => expect(await handedBack()).toBeGreaterThan(before), patience);
       await store(request, cat);
       await nextReplies(1);
     });
@@ -344,8 +347,10 @@ describe('a worker whose classifiers no longer start', () => {
         signal: new AbortController().signal,
       }),
     ).rejects.toMatchObject({ message: expect.stringMatching(/does not start/), exitCode: 1 });
-    while ((await sqs.attributes(names.requests))?.['ApproximateNumberOfMessagesNotVisible'] === '0')
-      await systemClock.sleep(5);
+    await vi.waitFor(async () => {
+      const found = await sqs.attributes(names.requests);
+      expect(Number(found?.['ApproximateNumberOfMessagesNotVisible'])).toBeGreaterThan(0);
+    }, patience);
     let over = false;
     const killing = (async () => {
       for (let last = 0; !over; await systemClock.sleep(2)) {
