@@ -38,6 +38,7 @@ const targets: readonly {
 ];
 
 describe.each(targets)('provision on $name', ({ name, open }) => {
+  const tlsOnly = name === 'moto' ? ' (moto takes "TLS only" for a refusal of everything)' : '';
   describe.skipIf(name === 'moto' && moto === undefined)(
     moto === undefined ? 'IMGREC_TEST_MOTO says where moto is' : 'runs',
     () => {
@@ -135,7 +136,7 @@ describe.each(targets)('provision on $name', ({ name, open }) => {
       });
 
       test.skipIf(name === 'moto')(
-        'a deleted install.json is written again, with the id that the tags remember',
+        `a deleted install.json is written again, with the id that the tags remember${tlsOnly}`,
         async () => {
           const names = clusterNames(connection.cluster, account, region);
           const s3 = createS3(connection, account);

@@ -231,7 +231,9 @@ describe('imgrec scale', { timeout: 60_000 }, () => {
   });
 
   it('has examples that work as printed', async () => {
-    for (const { argv, line } of await examplesOf('scale')) {
+    const own = await examplesOf('scale');
+    expect(own.length).toBeGreaterThanOrEqual(2);
+    for (const { argv, line } of own) {
       if (argv.includes('--dry-run') || argv.includes('--for'))
         expect(await run(argv), line).toMatchObject({ exitCode: 0 });
       else {

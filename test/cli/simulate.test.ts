@@ -137,6 +137,7 @@ describe('imgrec scale simulate', { timeout: 60_000 }, () => {
   it('the sample day: ours is cheaper than its competitors and later than none but an always-on fleet', async () => {
     const { rows } = await simulate(day, '--policy', 'balanced,keda,target-tracking');
     const [ours, ...others] = rows;
+    expect(others).toHaveLength(2);
     for (const other of others) {
       expect(Number(ours?.['instanceHours'])).toBeLessThan(Number(other['instanceHours']));
       expect(Number(ours?.['over60sPercent'])).toBeLessThan(Number(other['over60sPercent']));
@@ -148,7 +149,8 @@ describe('imgrec scale simulate', { timeout: 60_000 }, () => {
 const shared = path.resolve(packageRoot, process.env['IMGREC_TEST_DATA'] ?? '../shared', 'traces');
 const steps = path.join(shared, 'synth_steps.csv');
 
-describe.skipIf(!existsSync(steps))('the measured prototype', { timeout: 60_000 }, () => {
+const noSteps = existsSync(steps) ? '' : ' (IMGREC_TEST_DATA has no traces/synth_steps.csv)';
+describe.skipIf(noSteps !== '')(`the measured prototype${noSteps}`, { timeout: 60_000 }, () => {
   it('needs more hours on a trace of steps, with more late', async () => {
     const { stdout } = await invoke(['scale', 'simulate', `${steps}@0.5`, '--json']);
     const { rows } = JSON.parse(stdout) as { rows: { instanceHours: number; over60sPercent: number }[] };

@@ -138,7 +138,7 @@ describe.skipIf(absent !== '')(`the course project's messages ${absent}`, { time
         [`${form}_bad.JPEG`]: 'error: image-unsupported',
       });
       // Attributes come back with the reply of the image that they were sent with.
-      for (const [name, sentWith] of Object.entries(ids)) expect(sentWith).toBe(name);
+      expect(ids).toEqual(Object.fromEntries(Object.keys(replies).map((name) => [name, name])));
       expect(await textOf(names.labels, `${form}_daisy`)).toBe('daisy');
       expect(await cluster.s3.get(names.labels, `${form}_bad`, { deniedIsAbsent: true })).toBeUndefined();
       expect(await cluster.s3.get(names.images, `${form}_cat.JPEG`)).toEqual(

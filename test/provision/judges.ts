@@ -12,6 +12,16 @@ export const judges = {
   iamSimulate: process.env['IMGREC_TEST_IAM_SIMULATE'],
 };
 
+const missing = (variable: string): string =>
+  process.env[variable] === undefined ? ` (${variable} names no folder)` : '';
+
+/** For the titles of tests that need a judge: why they do not run, empty where it is installed. */
+export const without = {
+  cfnLint: missing('IMGREC_TEST_CFN_LINT'),
+  cdkNag: missing('IMGREC_TEST_CDK_NAG'),
+  iamSimulate: missing('IMGREC_TEST_IAM_SIMULATE'),
+};
+
 /** `AwsSolutions-S1 OpsBucket`: a rule and what it is about. */
 export type Finding = string;
 

@@ -5,17 +5,19 @@ import { machinesWith, policySubject } from '../../src/provision/machines.ts';
 import { operatorPolicy } from '../../src/provision/operator-policy.ts';
 import { openProvisioner, provision } from '../../src/provision/provision.ts';
 import { startTestCloud } from '../fixtures/cluster.ts';
-import { judges } from './judges.ts';
+import { judges, without } from './judges.ts';
 import { operatorRequestsOf } from './operator-requests.ts';
 import { openRecorder, type Recorder } from './recorder.ts';
 import { openSimulator } from './simulate.ts';
 import { idleLauncher } from './targets.ts';
 
+const title = `the rights of the operator${without.iamSimulate}`;
+
 /**
  * Everything is made, changed and removed through a recorder, and IAM's simulator judges each call that was sent by the policy that
  * `imgrec provision policy operator` prints.
  */
-describe.skipIf(judges.iamSimulate === undefined)('the rights of the operator', { timeout: 60_000 }, () => {
+describe.skipIf(without.iamSimulate !== '')(title, { timeout: 60_000 }, () => {
   let recorder: Recorder;
   let close: () => Promise<void>;
   let refused: readonly string[] = [];

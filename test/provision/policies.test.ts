@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { policySubject } from '../../src/provision/machines.ts';
 import { scalerPolicy, webPolicy, workerPolicy } from '../../src/provision/policies.ts';
 import type { Policy } from '../../src/provision/policy-parts.ts';
-import { judges } from './judges.ts';
+import { judges, without } from './judges.ts';
 import { someMachines } from './machine-choices.ts';
 import { openSimulator } from './simulate.ts';
 import { someSite } from './wish.ts';
@@ -138,7 +138,8 @@ describe('policies', () => {
       for (const { Action, Sid } of Statement) expect(Action.join(), Sid).not.toMatch(/\*/);
   });
 
-  describe.skipIf(judges.iamSimulate === undefined)('before the IAM simulator', { timeout: 60_000 }, () => {
+  const title = `before the IAM simulator${without.iamSimulate}`;
+  describe.skipIf(without.iamSimulate !== '')(title, { timeout: 60_000 }, () => {
     const judge = async ([who, action, resource, context = {}]: Row): Promise<boolean> => {
       const { allows } = await openSimulator(judges.iamSimulate ?? '');
       const known = { 'aws:RequestedRegion': 'us-east-1', ...context };

@@ -18,10 +18,12 @@ describe('the CloudFormation template and the calls that were sent', { timeout: 
   let recorder: Recorder;
   let template: Template;
 
-  const resources = (type: string): readonly Properties[] =>
-    Object.values(template.Resources)
-      .filter(({ Type }) => Type === type)
-      .map(({ Properties }) => Properties);
+  /** All of a type, of which there must be one. */
+  const resources = (type: string): readonly Properties[] => {
+    const found = Object.values(template.Resources).filter(({ Type }) => Type === type);
+    expect(found, type).not.toEqual([]);
+    return found.map(({ Properties }) => Properties);
+  };
   /** A reference of the template as the id that the calls name. */
   const ids = new Map<string, string>();
   const resolved = (value: unknown): unknown => {

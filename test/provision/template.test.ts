@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { cloudFormation } from '../../src/provision/cloudformation.ts';
 import { wantedResources } from '../../src/provision/wanted.ts';
 import { accepted } from './accepted-findings.ts';
-import { type CheckovOutcome, cdkNag, cfnLint, checkov, judges } from './judges.ts';
+import { type CheckovOutcome, cdkNag, cfnLint, checkov, judges, without } from './judges.ts';
 import { someSite, someWish } from './wish.ts';
 
 const template = cloudFormation('demo', wantedResources(someSite, someWish));
@@ -39,7 +39,8 @@ describe('the CloudFormation template', () => {
     expect(named.filter((id) => !(id in template.Resources))).toEqual([]);
   });
 
-  describe.skipIf(judges.cfnLint === undefined)('before cfn-lint and checkov', { timeout: 60_000 }, () => {
+  const title = `before cfn-lint and checkov${without.cfnLint}`;
+  describe.skipIf(without.cfnLint !== '')(title, { timeout: 60_000 }, () => {
     const folder = judges.cfnLint ?? '';
 
     test('cfn-lint finds nothing, and something where there is a fault', async () => {
@@ -57,8 +58,8 @@ describe('the CloudFormation template', () => {
     });
   });
 
-  test.skipIf(judges.cdkNag === undefined)(
-    'cdk-nag AwsSolutions finds what is accepted with a reason, exactly',
+  test.skipIf(without.cdkNag !== '')(
+    `cdk-nag AwsSolutions finds what is accepted with a reason, exactly${without.cdkNag}`,
     { timeout: 60_000 },
     async () => {
       const folder = judges.cdkNag ?? '';
