@@ -67,6 +67,8 @@ describe("AWS's target tracking", () => {
       return outcome.desired;
     });
     expect(desired).toEqual([...Array.from({ length: 14 }, () => 10), 1]);
+    // Before it goes in again it counts from the beginning.
+    expect(memory.points).toEqual([]);
   });
 });
 

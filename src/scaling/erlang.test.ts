@@ -9,6 +9,9 @@ test.each([
   { arriving: 10, wait: 0, share: 0.45, workers: 12 },
   { arriving: 10, wait: 0, share: 0.449, workers: 13 },
   { arriving: 10, wait: 1_000, share: 0.01, workers: 11 },
+  // C(3, 2) e^-(3 - 2) = 0.1635.
+  { arriving: 2, wait: 1, share: 0.17, workers: 3 },
+  { arriving: 2, wait: 1, share: 0.16, workers: 4 },
 ])(
   '$arriving a second at 1 a worker, at most $share wait over $wait s: $workers',
   ({ arriving, wait, share, workers }) => {

@@ -107,6 +107,20 @@ describe('a job whose lease is lost', () => {
     expect([await job.stored(), job.replies.length]).toEqual([undefined, 0]);
   });
 
+  test('when its classification has just come stores nothing', async () => {
+    const job = await openJob();
+    const classifying = {
+      ...job.options.pool,
+      classify: async (bytes: Uint8Array, classify: ClassifyOptions) => {
+        const outcome = await pool.classify(bytes, classify);
+        job.lose();
+        return outcome;
+      },
+    };
+    expect(await runJob({ ...job.options, pool: classifying }, job.lease)).toEqual({ kind: 'lost' });
+    expect([await job.stored(), job.replies.length]).toEqual([undefined, 0]);
+  });
+
   test('while its result is stored does not reply', async () => {
     const job = await openJob();
     expect(await runJob(job.options, job.lease, job.lose)).toEqual({ kind: 'lost' });
