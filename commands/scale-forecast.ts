@@ -89,7 +89,7 @@ const plantOf = (settings: Settings, { workingFolder, resolved }: CommandContext
   if (resolved.sources.serviceRate === 'default')
     throw usageError(
       '--rate needs --service-rate',
-      'images a second of one worker: "imgrec scale status" has learned it, "npm run bench:pipeline" measures it here',
+      'images a second of one worker: "imgrec scale explain" says what a cluster has learned, "npm run bench:pipeline" measures it here',
     );
   return {
     serviceRate: settings.serviceRate,
