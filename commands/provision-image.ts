@@ -37,7 +37,9 @@ export const imageCommand: Command = {
           exitCode: exitCodes.cloud,
         });
       const choices = machineChoicesOf(settings);
-      const { worker } = await storeSoftware(clouds, choices, softwareToStore(connection), circumstances);
+      // The builder is one of the workers' kind; a web instance may have another processor.
+      const software = { ...softwareToStore(connection), web: inImage };
+      const { worker } = await storeSoftware(clouds, choices, software, circumstances);
       const baked = await bakeImage(
         { ...clouds, templates: clouds.ec2.templates, commands, installId },
         {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestCloud } from '../../test/fixtures/cluster.ts';
+import { someLaunchSettings } from '../../test/provision/wish.ts';
 import { readBootScript, renderUserData } from '../fleet/user-data.ts';
 import { type Clouds, openClouds } from './clouds.ts';
 import { inImage, machinesWith } from './machines.ts';
@@ -19,23 +20,14 @@ beforeAll(async () => {
   const { ssm, ec2, names } = clouds;
   await ssm.create(names.imageParameter, own, {});
   const settings = {
+    ...someLaunchSettings,
     imageId: own,
-    instanceType: 'c7a.medium',
-    profile: names.workerName,
-    securityGroups: [],
-    market: 'on-demand',
-    volume: { device: '/dev/xvda', gib: 8, type: 'gp3', encrypted: true },
-    metadata: { tokens: 'required', hopLimit: 1, tags: 'disabled' },
-    shutdown: 'terminate',
-    credits: undefined,
-    keyPair: undefined,
     userData: renderUserData(
       readBootScript(),
       { v: 1, role: 'worker', cluster: names.cluster, artifact },
       { graceSeconds: 30 },
     ),
-    launchTags: {},
-  } as const;
+  };
   await ec2.templates.create(names.workerName, settings, {});
   await ec2.templates.create(names.webName, { ...settings, imageId: 'ami-0fedcba9876543210' }, {});
 });

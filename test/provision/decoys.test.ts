@@ -6,6 +6,7 @@ import { startTestCloud } from '../fixtures/cluster.ts';
 import { someMachines } from './machine-choices.ts';
 import { openRecorder, type Recorder } from './recorder.ts';
 import { isMutating, quickLauncher } from './targets.ts';
+import { someLaunchSettings } from './wish.ts';
 
 /** Test F26. What looks like the cluster's and is not, by name, tag or both, is not touched: the calls say so. */
 describe('destroy among decoys', { timeout: 60_000 }, () => {
@@ -15,21 +16,6 @@ describe('destroy among decoys', { timeout: 60_000 }, () => {
   let installId: string;
   /** What identifies each decoy in a call: a name or an id. */
   const decoys: string[] = [];
-
-  const template = {
-    imageId: 'ami-0a100000000000864',
-    instanceType: 'c7a.medium',
-    profile: 'test-worker',
-    securityGroups: [],
-    market: 'on-demand',
-    volume: { device: '/dev/xvda', gib: 8, type: 'gp3', encrypted: true },
-    metadata: { tokens: 'required', hopLimit: 1, tags: 'disabled' },
-    shutdown: 'terminate',
-    credits: undefined,
-    keyPair: undefined,
-    userData: '#!/bin/sh\n# imgrec {"v":1,"role":"worker","cluster":"test"}\n',
-    launchTags: {},
-  } as const;
 
   /** Each decoy as it is now. */
   const look = async (): Promise<readonly unknown[]> => {
@@ -81,7 +67,7 @@ describe('destroy among decoys', { timeout: 60_000 }, () => {
       await sqs.create(`test-responses-${name.toLowerCase()}`, {}, tags);
       decoys.push(`queue test-responses-${name.toLowerCase()}`);
       const subject = {
-        templateId: await ec2.templates.create(`test-web-${name}`, template, tags),
+        templateId: await ec2.templates.create(`test-web-${name}`, someLaunchSettings, tags),
         subnetId: undefined,
       };
       decoys.push(`template test-web-${name}`);

@@ -1,3 +1,4 @@
+import type { LaunchSettings } from '../../src/aws/launch-templates.ts';
 import { clusterNames } from '../../src/aws/names.ts';
 import type { Site } from '../../src/provision/site.ts';
 import type { Wish } from '../../src/provision/wanted.ts';
@@ -10,6 +11,22 @@ export const someSite: Site = {
   names: clusterNames('demo', place.account, place.region),
   place,
   installId: 'a4f7b0de-8d0e-4c8e-9b5f-4f2f7c6d1e10',
+};
+
+/** What a template may say that nothing is launched from. */
+export const someLaunchSettings: LaunchSettings = {
+  imageId: 'ami-0a100000000000864',
+  instanceType: 'c7a.medium',
+  profile: 'test-worker',
+  securityGroups: [],
+  market: 'on-demand',
+  volume: { device: '/dev/xvda', gib: 8, type: 'gp3', encrypted: true },
+  metadata: { tokens: 'required', hopLimit: 1, tags: 'disabled' },
+  shutdown: 'terminate',
+  credits: undefined,
+  keyPair: undefined,
+  userData: '#!/bin/sh\n# imgrec {"v":1,"role":"worker","cluster":"test"}\n',
+  launchTags: {},
 };
 
 /** All there is to wish for, without looking anything up. */
