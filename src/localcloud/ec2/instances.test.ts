@@ -320,3 +320,20 @@ test('whoever looks late sees instances as they were', async () => {
   expect(seen(5_000)).toEqual(['running']);
   expect(seen(12_001)).toEqual([]);
 });
+
+test('whoever looks late still sees one that changed often, or that was there before a restart', async () => {
+  let laterMs = 0;
+  clock = { ...clock, monotonicMs: () => laterMs };
+  instances = open(idleMachines);
+  const instance = launch();
+  await until(() => expect(stateOf(instance)).toBe('running'));
+  const seen = (lagMs: number) => instances.listAsOf(lagMs).map(({ tags }) => tags);
+  laterMs = 10_000;
+  for (let change = 1; change <= 20; change++) instances.setTags(instance.id, { change: String(change) });
+  expect(seen(5_000)).toEqual([{}]);
+  expect(seen(0)).toEqual([{ change: '20' }]);
+  closeJournal();
+  instances = open(idleMachines);
+  instances.setTags(instance.id, { change: '21' });
+  expect(seen(5_000)).toEqual([{ change: '20' }]);
+});

@@ -135,9 +135,14 @@ export const createInstances = (options: InstancesOptions): Instances => {
   let closing = false;
 
   const put = (instance: Instance): void => {
+    const known = instances.get(instance.id);
     instances.put(instance.id, instance);
-    const before = histories.get(instance.id) ?? [];
-    histories.set(instance.id, [...before.slice(1 - maxHistory), { sinceMs: clock.monotonicMs(), instance }]);
+    // One that was there before this local cloud started was always as it was found.
+    const before =
+      histories.get(instance.id) ?? (known ? [{ sinceMs: Number.NEGATIVE_INFINITY, instance: known }] : []);
+    const history = [...before, { sinceMs: clock.monotonicMs(), instance }];
+    // The oldest stays, without which it would seem not to have been there.
+    histories.set(instance.id, history.length > maxHistory ? history.toSpliced(1, 1) : history);
   };
 
   const change = (id: string, changes: Partial<Instance>): void => {
