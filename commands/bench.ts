@@ -9,6 +9,7 @@ import { systemClock } from '../src/clock.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { type DevCluster, startDevCluster } from '../src/dev/dev-cluster.ts';
 import { type ExitCode, exitCodes, usageError } from '../src/errors.ts';
+import { firstKeyOf } from './api-keys.ts';
 import type { Command, CommandContext, CommandResult } from './command.ts';
 import { fixedScale } from './dev-scale.ts';
 
@@ -44,6 +45,7 @@ const measure = async (
     const outcome = await runBench({
       url: reached.value,
       workload: prepared.value,
+      apiKey: (await firstKeyOf(settings, workingFolder))?.key,
       requests: settings.requests,
       concurrency: settings.concurrency,
       timeoutMs: settings.requestTimeoutSeconds * 1_000,
@@ -107,6 +109,7 @@ export const bench: Command = {
     'Labels are compared without regard to case. Percentiles are exact (nearest rank).',
   settings: [
     'url',
+    'apiKeyFile',
     'dev',
     'workers',
     'images',

@@ -22,6 +22,7 @@ export const dev: Command = {
     'Start the local cloud, provision a cluster in it, and run the web tier and worker instances, launched through the EC2 API. Ctrl-C drains and stops all; a second one stops at once.',
   settings: [
     'port',
+    'apiKeyFile',
     'workers',
     ...scaledInDev,
     'only',
@@ -49,6 +50,9 @@ export const dev: Command = {
       ...['--wait', String(settings.waitSeconds), '--reply', settings.reply, '--top', String(settings.top)],
       ...['--max-image-bytes', String(settings.maxImageBytes), '--max-pixels', String(settings.maxPixels)],
       ...['--grace', String(settings.graceSeconds)],
+      ...(settings.apiKeyFile === undefined
+        ? []
+        : ['--api-key-file', path.resolve(workingFolder, settings.apiKeyFile)]),
     ];
     let cluster: DevCluster;
     try {

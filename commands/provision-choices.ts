@@ -20,6 +20,7 @@ export const resourceSettings = [
   'subnets',
   'allowFrom',
   'port',
+  'apiKeys',
   'iam',
   'rolePath',
   'permissionsBoundary',
@@ -55,6 +56,7 @@ export const orderOf = (
   retentionSeconds: settings.retentionSeconds,
   visibilitySeconds: settings.visibilitySeconds,
   graceSeconds: settings.graceSeconds,
+  apiKeys: settings.apiKeys,
   workerSettings: workerSettingsOf(resolved, workingFolder),
   machines: machineChoicesOf(settings),
 });

@@ -21,7 +21,7 @@ export const policyCommand: Command = {
   description:
     'Print an IAM policy for this cluster. web and worker are what "imgrec provision" gives its roles, scaler is for "imgrec scale" somewhere else, operator for whoever provisions.',
   operands: '<part>',
-  settings: ['instanceTypes', 'rolePath', 'permissionsBoundary'],
+  settings: ['instanceTypes', 'rolePath', 'permissionsBoundary', 'apiKeys'],
   examples: [
     { does: 'what a worker may do', line: 'imgrec provision policy worker --local' },
     {
@@ -35,7 +35,8 @@ export const policyCommand: Command = {
     const { account, region, arn } = await identify(connect(settings, workingFolder));
     const place = { account, region, partition: arn.split(':')[1] ?? 'aws' };
     const names = clusterNames(settings.cluster, account, region);
-    const subject = policySubject({ names, place }, machineChoicesOf(settings));
+    const { apiKeys = false } = settings;
+    const subject = policySubject({ names, place }, { ...machineChoicesOf(settings), apiKeys });
     const policy = builders[part as keyof typeof builders](subject);
     return { data: { schema: 'imgrec.policy/1', part, policy }, text: JSON.stringify(policy, null, 2) };
   },

@@ -5,6 +5,7 @@ import { renderCost, renderDone, renderPlan } from '../src/provision/render.ts';
 import { untilHealthy } from '../src/provision/until-healthy.ts';
 import { wishOf } from '../src/provision/wish.ts';
 import type { Command } from './command.ts';
+import { apiKeyCommand } from './provision-api-key.ts';
 import { confirm, costOf, orderOf, resourceSettings } from './provision-choices.ts';
 import { destroyCommand } from './provision-destroy.ts';
 import { imageCommand } from './provision-image.ts';
@@ -25,8 +26,12 @@ export const provision: Command = {
       line: 'imgrec provision --local --web-instances 0 --yes',
     },
     { does: 'on AWS, under another name', line: 'imgrec provision --cluster demo --region eu-central-1' },
+    {
+      does: 'a web tier that asks for an API key',
+      line: 'imgrec provision --local --web-instances 0 --api-keys --yes',
+    },
   ],
-  subcommands: [planCommand, updateCommand, imageCommand, destroyCommand, policyCommand],
+  subcommands: [planCommand, updateCommand, imageCommand, destroyCommand, policyCommand, apiKeyCommand],
   run: async (settings, context) => {
     const { output, workingFolder, signal } = context;
     const provisioner = await openProvisioner(connect(settings, workingFolder), {
@@ -47,6 +52,9 @@ export const provision: Command = {
         adopt: settings.adopt,
         onDone: (step, seconds) => output.info(renderDone(step, seconds)),
       });
+      // Never the key itself: what this prints ends up in the logs of whoever automates it.
+      if (report.changes.some(({ kind, action }) => kind === 'secret' && action !== 'delete'))
+        output.info('there is a new API key: "imgrec provision api-key" prints it');
       if (settings.untilHealthy) await untilHealthy(provisioner, settings.port);
       const { resources, cluster, account, region } = report;
       const outcome = changes.length === 0 ? 'nothing to change' : `${changes.length} changed`;

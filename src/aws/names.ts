@@ -13,6 +13,8 @@ export interface ClusterNames {
   readonly settingsParameter: string;
   /** Holds the id of an image that has the software in it, when one was made. */
   readonly imageParameter: string;
+  /** SecureString with the keys that the web tier asks for, where it does. */
+  readonly apiKeysParameter: string;
   readonly webName: string;
   readonly workerName: string;
   /** SSM document that stops a worker's unit, which is a SIGTERM. */
@@ -34,6 +36,7 @@ export const clusterNames = (cluster: string, account: string, region: string): 
   opsEntries: ['install.json', 'artifacts/', 'fleet/', 'journal/', 'locks/', 'web/'],
   settingsParameter: `/imgrec/${cluster}/settings`,
   imageParameter: `/imgrec/${cluster}/image`,
+  apiKeysParameter: `/imgrec/${cluster}/api-keys`,
   webName: `${cluster}-web`,
   workerName: `${cluster}-worker`,
   drainDocument: `${cluster}-drain`,
@@ -46,6 +49,8 @@ export const tagKeys = {
   slot: 'imgrec:slot',
   /** Of an image: digest of the software in it. */
   artifact: 'imgrec:artifact',
+  /** Of a web instance: `keys` when it asks for API keys, so that a change of that is a new version of its template. */
+  access: 'imgrec:access',
   /** Of the web tier's security group: who was chosen to be let in, so that a later run need not be told again. */
   allowFrom: 'imgrec:allow-from',
 } as const;

@@ -45,6 +45,47 @@ export const createSsm = (connection: Connection) => {
       );
     },
 
+    /** Of a parameter, such as `SecureString`, without reading what it holds; undefined when there is none. */
+    typeOf: async (name: string): Promise<string | undefined> => {
+      try {
+        const { Parameter } = await client.send(new GetParameterCommand({ Name: name }));
+        return Parameter?.Type;
+      } catch (error) {
+        if (codeOf(error) === 'ParameterNotFound') return undefined;
+        throw cloudError(`look at parameter ${name}`, error);
+      }
+    },
+
+    /** What a SecureString holds; undefined when there is none. */
+    secret: async (name: string): Promise<string | undefined> => {
+      try {
+        const { Parameter } = await client.send(
+          new GetParameterCommand({ Name: name, WithDecryption: true }),
+        );
+        return Parameter?.Value;
+      } catch (error) {
+        if (codeOf(error) === 'ParameterNotFound') return undefined;
+        throw cloudError(`decrypt parameter ${name}`, error);
+      }
+    },
+
+    /** Makes a SecureString, encrypted with the account's own key `aws/ssm`, with its tags. */
+    createSecret: async (name: string, value: string, tags: Tags): Promise<void> => {
+      await calling(`create parameter ${name}`, () =>
+        client.send(
+          new PutParameterCommand({ Name: name, Value: value, Type: 'SecureString', Tags: tagList(tags) }),
+        ),
+      );
+    },
+
+    putSecret: async (name: string, value: string): Promise<void> => {
+      await calling(`write parameter ${name}`, () =>
+        client.send(
+          new PutParameterCommand({ Name: name, Value: value, Type: 'SecureString', Overwrite: true }),
+        ),
+      );
+    },
+
     put: async (name: string, value: string): Promise<void> => {
       await calling(`write parameter ${name}`, () =>
         client.send(new PutParameterCommand({ Name: name, Value: value, Type: 'String', Overwrite: true })),

@@ -57,6 +57,8 @@ export const prepareWorkload = async (options: WorkloadOptions): Promise<Workloa
 export interface BenchOptions {
   readonly url: URL;
   readonly workload: Workload;
+  /** Sent with each request to a web tier that asks for one. */
+  readonly apiKey?: string | undefined;
   readonly requests: number;
   readonly concurrency: number;
   /** Longest silence of the server before a request is given up. */
@@ -82,8 +84,8 @@ const progressIntervalMs = 100;
 
 /** Sends the workload, looks up what was not answered, and judges. Everything that goes wrong is in the outcome. */
 export const runBench = async (options: BenchOptions): Promise<BenchOutcome> => {
-  const { url, workload, requests, concurrency, signal, clock = systemClock, onProgress } = options;
-  const sender = createSender({ url, connections: concurrency, timeoutMs: options.timeoutMs });
+  const { url, apiKey, workload, requests, concurrency, signal, clock = systemClock, onProgress } = options;
+  const sender = createSender({ url, apiKey, connections: concurrency, timeoutMs: options.timeoutMs });
   const done = new AbortController();
   signal.addEventListener(
     'abort',
@@ -109,7 +111,12 @@ export const runBench = async (options: BenchOptions): Promise<BenchOutcome> => 
 
   const ids = unansweredIds(entries);
   if (ids.length > 0) onProgress?.(`looking up ${ids.length} unanswered`);
-  const lookUp = createSender({ url, connections: lookUpConnections, timeoutMs: lookUpTimeoutMs });
+  const lookUp = createSender({
+    url,
+    apiKey,
+    connections: lookUpConnections,
+    timeoutMs: lookUpTimeoutMs,
+  });
   const found = await findLateResults({
     ids,
     lookUp: lookUp.result,

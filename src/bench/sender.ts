@@ -19,6 +19,8 @@ export interface SenderOptions {
   readonly connections: number;
   /** Longest silence of the server before a request is given up; more than the server's own limit, or its 504 is never seen. */
   readonly timeoutMs: number;
+  /** What a web tier that asks for keys is sent with each request. */
+  readonly apiKey?: string | undefined;
 }
 
 const connectTimeoutMs = 10_000;
@@ -48,7 +50,8 @@ const retryAfterOf = (headers: Headers): number | undefined => {
 };
 
 /** Opens no connection yet. */
-export const createSender = ({ url, connections, timeoutMs }: SenderOptions): Sender => {
+export const createSender = ({ url, connections, timeoutMs, apiKey }: SenderOptions): Sender => {
+  const authorization = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   const pool = new Pool(url.origin, {
     connections,
     pipelining: 1,
@@ -101,14 +104,14 @@ export const createSender = ({ url, connections, timeoutMs }: SenderOptions): Se
       exchange({
         method: 'POST',
         path: `${url.pathname}${url.search}`,
-        headers: { accept: 'text/plain', 'content-type': contentType },
+        headers: { ...authorization, accept: 'text/plain', 'content-type': contentType },
         body,
       }),
     result: (id) =>
       exchange({
         method: 'GET',
         path: `/v1/results/${encodeURIComponent(id)}`,
-        headers: { accept: 'application/json' },
+        headers: { ...authorization, accept: 'application/json' },
       }),
     close: () => pool.destroy(),
   };

@@ -6,6 +6,11 @@ import { policyName } from './keepers/roles.ts';
 import { settingsOf } from './keepers/templates.ts';
 import { type AnyResource, type Key, keyOf, neededBy, type Resource, withReferences } from './resources.ts';
 
+/** CloudFormation cannot make a SecureString: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ssm-parameter.html */
+type Templated = Exclude<AnyResource, Resource<'secret'>>;
+
+const isTemplated = (resource: AnyResource): resource is Templated => resource.kind !== 'secret';
+
 type Properties = Readonly<Record<string, unknown>>;
 
 interface CfnResource {
@@ -19,6 +24,7 @@ interface CfnResource {
 export interface Template {
   readonly AWSTemplateFormatVersion: '2010-09-09';
   readonly Description: string;
+  readonly Metadata?: Readonly<Record<string, unknown>>;
   readonly Resources: Readonly<Record<string, CfnResource>>;
   readonly Outputs: Readonly<Record<string, unknown>>;
 }
@@ -36,7 +42,7 @@ export const logicalId = ({ kind, tags }: AnyResource): string =>
 /** A reference, or an attribute of what is referred to, as text until the ids of the template are known. */
 const mark = (key: Key, attribute = ''): string => `\u0000${key}\u0000${attribute}`;
 
-const attributes: Readonly<Partial<Record<AnyResource['kind'], string>>> = {
+const attributes: Readonly<Partial<Record<Templated['kind'], string>>> = {
   // Ref of a security group is its id only outside the default VPC.
   'security-group': 'GroupId',
 };
@@ -47,7 +53,7 @@ const unmark = (value: unknown, ids: ReadonlyMap<Key, string>): unknown => {
     if (!value.startsWith('\u0000')) return value;
     const [, key = '', named] = value.split('\u0000');
     const id = ids.get(key as Key) ?? key;
-    const attribute = named || attributes[key.split('/', 1)[0] as AnyResource['kind']];
+    const attribute = named || attributes[key.split('/', 1)[0] as Templated['kind']];
     return attribute === undefined ? { Ref: id } : { 'Fn::GetAtt': [id, attribute] };
   }
   if (Array.isArray(value)) return value.map((item) => unmark(item, ids));
@@ -98,7 +104,7 @@ const rule = (text: Rule): Properties => {
   return { IpProtocol, FromPort, ToPort, ...IpRanges?.[0], ...Ipv6Ranges?.[0] };
 };
 
-const properties = (resource: AnyResource): Properties => {
+const properties = (resource: Templated): Properties => {
   const { name, tags } = resource;
   const Tags: readonly { Key: string; Value: string }[] = tagList(tags);
   switch (resource.kind) {
@@ -158,7 +164,7 @@ const properties = (resource: AnyResource): Properties => {
   }
 };
 
-const types: Readonly<Record<AnyResource['kind'], string>> = {
+const types: Readonly<Record<Templated['kind'], string>> = {
   bucket: 'AWS::S3::Bucket',
   queue: 'AWS::SQS::Queue',
   parameter: 'AWS::SSM::Parameter',
@@ -206,12 +212,14 @@ const impliedBy = (value: unknown): readonly string[] =>
   [...JSON.stringify(value).matchAll(/"(?:Ref":|Fn::GetAtt":\[)"([A-Za-z0-9]+)"/g)].map(([, id = '']) => id);
 
 /**
- * The wanted resources as a CloudFormation template. What it cannot make is install.json: a cluster made from it is taken over
- * by the first "imgrec provision --adopt". Pure.
+ * The wanted resources as a CloudFormation template. What it cannot make is install.json, and API keys: a cluster made from it is
+ * taken over by the first "imgrec provision --adopt", which makes both. Pure.
  */
 export const cloudFormation = (cluster: string, wanted: readonly AnyResource[]): Template => {
-  const ids = new Map<Key, string>(wanted.map((resource) => [keyOf(resource), logicalId(resource)]));
-  const resources = wanted.flatMap((resource): readonly [string, CfnResource][] => {
+  const templated = wanted.filter(isTemplated);
+  const secrets = wanted.filter(({ kind }) => kind === 'secret');
+  const ids = new Map<Key, string>(templated.map((resource) => [keyOf(resource), logicalId(resource)]));
+  const resources = templated.flatMap((resource): readonly [string, CfnResource][] => {
     const id = logicalId(resource);
     const marked = withReferences(resource, (key) => mark(key));
     // JSON drops what is undefined.
@@ -235,10 +243,20 @@ export const cloudFormation = (cluster: string, wanted: readonly AnyResource[]):
       ...Object.entries(policies(resource, id)),
     ];
   });
-  const addresses = wanted.filter(({ kind }) => kind === 'address');
+  const addresses = templated.filter(({ kind }) => kind === 'address');
   return {
     AWSTemplateFormatVersion: '2010-09-09',
     Description: `imgrec cluster ${cluster}`,
+    ...(secrets.length === 0
+      ? {}
+      : {
+          Metadata: {
+            NotInThisTemplate: secrets.map(
+              ({ name }) =>
+                `CloudFormation cannot make the SecureString ${name}: "imgrec provision --cluster ${cluster} --adopt --api-keys" makes it, with a key, and the web tier answers nobody until then`,
+            ),
+          },
+        }),
     Resources: Object.fromEntries(resources),
     Outputs: Object.fromEntries(
       addresses.map((address) => {

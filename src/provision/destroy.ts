@@ -1,7 +1,7 @@
 import { type ClusterNames, tagKeys } from '../aws/names.ts';
 import { ImgrecError } from '../errors.ts';
 import type { Clouds } from './clouds.ts';
-import type { Step } from './diff.ts';
+import { oursAmong, type Step } from './diff.ts';
 import { drain } from './drain.ts';
 import { findAll, type Keepers } from './keepers/keepers.ts';
 import { findInstall } from './plan.ts';
@@ -24,7 +24,7 @@ const order: readonly ((found: Found) => boolean)[] = [
   ({ kind }) => kind === 'address' || kind === 'launch-template' || kind === 'image',
   ({ kind }) => kind === 'security-group' || kind === 'profile',
   ({ kind }) => kind === 'role' || kind === 'document',
-  ({ kind }) => kind === 'queue' || kind === 'parameter',
+  ({ kind }) => kind === 'queue' || kind === 'parameter' || kind === 'secret',
   ({ kind }) => kind === 'bucket',
 ];
 
@@ -67,15 +67,12 @@ const possible = async (
     ...of('bucket', names.opsBucket, names.inputBucket, names.outputBucket),
     ...of('queue', names.requests, names.deadLetters),
     ...of('parameter', names.settingsParameter, names.imageParameter),
+    ...of('secret', names.apiKeysParameter),
     ...of('document', names.drainDocument),
     ...ofRoles.flatMap((kind) => of(kind, names.webName, names.workerName)),
     ...others.flat(),
   ];
 };
-
-/** Those that carry this cluster's tags and this installation's: nothing else is ever deleted. Pure. */
-export const oursAmong = (found: readonly Found[], cluster: string, installId: string): readonly Found[] =>
-  found.filter(({ tags }) => tags[tagKeys.cluster] === cluster && tags[tagKeys.install] === installId);
 
 /** What a destroy would delete. Changes nothing. Throws CloudError. */
 export const planDestroy = async (clouds: Clouds, keepers: Keepers): Promise<DestroyPlan> => {

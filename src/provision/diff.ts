@@ -107,6 +107,10 @@ const belongingOf = ({ tags }: Found, owner: Owner): Belonging => {
   return install === owner.installId ? 'ours' : 'lost';
 };
 
+/** Those that carry this cluster's tags and this installation's: nothing else is ever deleted. Pure. */
+export const oursAmong = (found: readonly Found[], cluster: string, installId: string): readonly Found[] =>
+  found.filter(({ tags }) => tags[tagKeys.cluster] === cluster && tags[tagKeys.install] === installId);
+
 const conflictOf = (found: Found, owner: Owner): Conflict | undefined => {
   const { kind, name } = found;
   switch (belongingOf(found, owner)) {

@@ -82,11 +82,12 @@ export const instanceTrust = (partition: string) => ({
 
 export const policySubject = (
   { names, place }: Pick<Site, 'names' | 'place'>,
-  choices: Pick<MachineChoices, 'rolePath' | 'instanceTypes' | 'permissionsBoundary'>,
+  choices: Pick<MachineChoices, 'rolePath' | 'instanceTypes' | 'permissionsBoundary'> &
+    Pick<PolicySubject, 'apiKeys'>,
 ): PolicySubject => ({ names, place, ...choices });
 
-const identity = (site: Site, choices: MachineChoices): readonly AnyResource[] => {
-  const subject = policySubject(site, choices);
+const identity = (site: Site, choices: MachineChoices, apiKeys: boolean): readonly AnyResource[] => {
+  const subject = policySubject(site, { ...choices, apiKeys });
   const made = { path: choices.rolePath };
   return roles.flatMap((role): readonly AnyResource[] => {
     const name = nameOf(site.names, role);
@@ -165,6 +166,7 @@ export const wantedMachines = (
   script: {
     readonly userData: (role: Role, artifact: string | undefined) => string;
     readonly drainCommand: string;
+    readonly apiKeys: boolean;
   },
 ): readonly AnyResource[] => {
   const { names } = site;
@@ -174,7 +176,8 @@ export const wantedMachines = (
   const template = (role: Role): Resource<'launch-template'> => {
     const name = nameOf(names, role);
     const instanceType = role === 'web' ? choices.webInstanceType : choices.instanceTypes[0];
-    const launchTags = { Name: name, ...tagsOf(site, role) };
+    const access = role === 'web' && script.apiKeys ? { [tagKeys.access]: 'keys' } : {};
+    const launchTags = { Name: name, ...tagsOf(site, role), ...access };
     return {
       kind: 'launch-template',
       name,
@@ -196,7 +199,7 @@ export const wantedMachines = (
     };
   };
   const shared: readonly AnyResource[] = [
-    ...(choices.iam === 'create' ? identity(site, choices) : []),
+    ...(choices.iam === 'create' ? identity(site, choices, script.apiKeys) : []),
     {
       kind: 'document',
       name: names.drainDocument,
@@ -228,6 +231,7 @@ export const wantedMachines = (
         `launch-template/${names.workerName}`,
         `document/${names.drainDocument}`,
         `parameter/${names.settingsParameter}`,
+        ...(script.apiKeys ? [`secret/${names.apiKeysParameter}` as const] : []),
         `queue/${names.requests}`,
         `bucket/${names.inputBucket}`,
         `bucket/${names.outputBucket}`,

@@ -5,6 +5,7 @@ import {
   documentArn,
   ec2Arn,
   ec2Service,
+  kmsKeys,
   objects,
   type Policy,
   type PolicySubject,
@@ -14,6 +15,7 @@ import {
   queueArnOf,
   roleArn,
   type Statement,
+  throughSsm,
 } from './policy-parts.ts';
 
 /** https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters-ami.html */
@@ -77,7 +79,15 @@ const settings = (subject: PolicySubject): readonly Statement[] => {
     allow(
       'Parameters',
       ['ssm:GetParameter', 'ssm:PutParameter', 'ssm:DeleteParameter', ...tags],
-      [parameterArn(subject, names.settingsParameter), parameterArn(subject, names.imageParameter)],
+      [names.settingsParameter, names.imageParameter, names.apiKeysParameter].map((name) =>
+        parameterArn(subject, name),
+      ),
+    ),
+    allow(
+      'EncryptApiKeys',
+      ['kms:Encrypt', 'kms:Decrypt'],
+      [kmsKeys(subject)],
+      throughSsm(subject, names.apiKeysParameter),
     ),
     allow(
       'NewestImage',

@@ -4,7 +4,7 @@ import { installKey, readInstallId } from '../aws/install.ts';
 import { tagKeys } from '../aws/names.ts';
 import { ImgrecError } from '../errors.ts';
 import type { Clouds } from './clouds.ts';
-import { type Conflict, diff, type Step } from './diff.ts';
+import { type Conflict, diff, oursAmong, type Step } from './diff.ts';
 import { findAll, type Keepers } from './keepers/keepers.ts';
 import type { AnyResource, Found } from './resources.ts';
 import type { Site } from './site.ts';
@@ -87,15 +87,20 @@ export const makePlan = async (
   const site: Site = { names, place, installId: id ?? randomUUID() };
   const wanted = wantedResources(site, wish);
   const found = await findAll(keepers, names.cluster, wanted);
+  // The one thing that a plan takes away again; all else that is not wanted any more costs nothing.
+  const extras = oursAmong(
+    wish.apiKeys === true
+      ? []
+      : await findAll(keepers, names.cluster, [{ kind: 'secret', name: names.apiKeysParameter }]),
+    names.cluster,
+    site.installId,
+  );
   // install.json says whose the ops bucket is, also where a run was cut short before its tags.
   const vouched = found.map((each) =>
     isStored && each.kind === 'bucket' && each.name === names.opsBucket ? { ...each, isEmpty: true } : each,
   );
-  const { steps, conflicts } = diff(wanted, vouched, {
-    cluster: names.cluster,
-    installId: site.installId,
-    adopt,
-  });
+  const owner = { cluster: names.cluster, installId: site.installId, adopt };
+  const { steps, conflicts } = diff(wanted, vouched, owner, extras);
   // The ops bucket came to be while this looked: if it has an install.json by now, somebody else is at it.
   if (conflicts.length > 0 && id === undefined && (await findInstall(clouds, keepers)).isStored)
     throw busy(names.cluster);

@@ -6,6 +6,7 @@ import {
   documentArn,
   ec2Arn,
   ec2Service,
+  kmsKeys,
   objects,
   type Policy,
   type PolicySubject,
@@ -14,6 +15,7 @@ import {
   queueArnOf,
   roleArn,
   type Statement,
+  throughSsm,
 } from './policy-parts.ts';
 
 /** A write that S3 refuses where the key is taken. */
@@ -171,6 +173,15 @@ const scalerStatements = (subject: PolicySubject): readonly Statement[] => {
 /** What `imgrec scale` may do. Pure. */
 export const scalerPolicy = (subject: PolicySubject): Policy => policy(...scalerStatements(subject));
 
+/** The keys that clients of the web tier have to send. */
+const apiKeys = (subject: PolicySubject): readonly Statement[] => {
+  const { apiKeysParameter } = subject.names;
+  return [
+    allow('ReadApiKeys', ['ssm:GetParameter'], [parameterArn(subject, apiKeysParameter)]),
+    allow('DecryptApiKeys', ['kms:Decrypt'], [kmsKeys(subject)], throughSsm(subject, apiKeysParameter)),
+  ];
+};
+
 /** What a web instance may do: `imgrec serve` and `imgrec scale`. Pure. */
 export const webPolicy = (subject: PolicySubject): Policy => {
   const { names } = subject;
@@ -197,6 +208,7 @@ export const webPolicy = (subject: PolicySubject): Policy => {
     allow('ReadResults', ['s3:GetObject'], objects(subject, names.outputBucket, 'results/*')),
     allow('TellMissingFromForbidden', ['s3:ListBucket'], [bucketArn(subject, names.outputBucket)]),
     allow('ReportWeb', ['s3:PutObject'], objects(subject, names.opsBucket, 'web/*')),
+    ...(subject.apiKeys === true ? apiKeys(subject) : []),
     ...machine(subject),
     ...scalerStatements(subject),
   );

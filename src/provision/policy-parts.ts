@@ -24,6 +24,8 @@ export interface PolicySubject {
   readonly rolePath: string;
   /** Instance types that the scaler may launch; a cap on what a stolen credential can spend. */
   readonly instanceTypes: readonly string[];
+  /** Whether the web tier reads API keys. */
+  readonly apiKeys?: boolean;
   /** The boundary that every role must be made with, where there is one. */
   readonly permissionsBoundary: string | undefined;
 }
@@ -49,6 +51,25 @@ export const bucketArn = ({ place }: Pick<PolicySubject, 'place'>, bucket: strin
 export const parameterArn = ({ place }: PolicySubject, name: string): string =>
   `arn:${place.partition}:ssm:${place.region}:${place.account}:parameter${name}`;
 
+const domainOf = (partition: string): string =>
+  partition === 'aws-cn' ? 'amazonaws.com.cn' : 'amazonaws.com';
+
+/**
+ * What a SecureString under the account's key `aws/ssm` needs besides its own action, where that key's policy is not enough: only
+ * through SSM, and only for this parameter.
+ * https://docs.aws.amazon.com/systems-manager/latest/userguide/secure-string-parameter-kms-encryption.html
+ */
+export const throughSsm = (subject: PolicySubject, parameter: string): Condition => ({
+  StringEquals: {
+    'kms:ViaService': `ssm.${subject.place.region}.${domainOf(subject.place.partition)}`,
+    'kms:EncryptionContext:PARAMETER_ARN': parameterArn(subject, parameter),
+  },
+});
+
+/** Keys have ids that nobody chooses; aliases are no resources of IAM. */
+export const kmsKeys = ({ place }: PolicySubject): string =>
+  `arn:${place.partition}:kms:${place.region}:${place.account}:key/*`;
+
 export const ec2Arn = ({ place }: PolicySubject, what: string, account = place.account): string =>
   `arn:${place.partition}:ec2:${place.region}:${account}:${what}`;
 
@@ -64,5 +85,4 @@ export const profileArn = ({ place, rolePath }: PolicySubject, name: string): st
 export const queueArnOf = ({ place }: PolicySubject, name: string): string => queueArn(place, name);
 
 /** EC2 as IAM names it. */
-export const ec2Service = (partition: string): string =>
-  partition === 'aws-cn' ? 'ec2.amazonaws.com.cn' : 'ec2.amazonaws.com';
+export const ec2Service = (partition: string): string => `ec2.${domainOf(partition)}`;

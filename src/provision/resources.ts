@@ -8,6 +8,7 @@ export const kinds = [
   'bucket',
   'queue',
   'parameter',
+  'secret',
   'document',
   'role',
   'profile',
@@ -33,6 +34,8 @@ export interface Aspects {
   readonly bucket: Omit<BucketConfiguration, 'tags'>;
   readonly queue: Attributes;
   readonly parameter: { readonly value: string };
+  /** What it holds is in no plan. */
+  readonly secret: { readonly type: 'SecureString' };
   readonly document: { readonly content: unknown };
   readonly role: {
     readonly trust: unknown;

@@ -11,6 +11,8 @@ export interface Choices {
   readonly visibilitySeconds: number;
   /** What workers read at their start: the content of an imgrec.json. */
   readonly workerSettings: Readonly<Record<string, unknown>>;
+  /** Whether the web tier asks for API keys. */
+  readonly apiKeys?: boolean;
 }
 
 const day = 86_400;
@@ -39,9 +41,16 @@ const bucket = (
   },
 });
 
+const apiKeysOf = (site: Site): Resource<'secret'> => ({
+  kind: 'secret',
+  name: site.names.apiKeysParameter,
+  aspects: { type: 'SecureString' },
+  tags: tagsOf(site, 'api-keys'),
+});
+
 const storage = (site: Site, choices: Choices): readonly AnyResource[] => {
   const { names, place } = site;
-  const { retentionSeconds, visibilitySeconds } = choices;
+  const { retentionSeconds, visibilitySeconds, apiKeys = false } = choices;
   // A dead letter keeps the age of its request, so the dead-letter queue must keep longer than the request queue.
   const requestRetention = Math.min(4 * day, retentionSeconds / 2);
   const days = Math.ceil(retentionSeconds / day);
@@ -84,9 +93,12 @@ const storage = (site: Site, choices: Choices): readonly AnyResource[] => {
     {
       kind: 'parameter',
       name: names.settingsParameter,
-      aspects: { value: JSON.stringify(choices.workerSettings) },
+      aspects: {
+        value: JSON.stringify({ ...choices.workerSettings, ...(apiKeys ? { 'api-keys': true } : {}) }),
+      },
       tags: tagsOf(site, 'settings'),
     },
+    ...(apiKeys ? [apiKeysOf(site)] : []),
   ];
 };
 
@@ -114,7 +126,10 @@ export const wantedResources = (site: Site, wish: Wish): readonly AnyResource[] 
     ...storage(site, wish),
     ...(machines === undefined
       ? []
-      : wantedMachines(site, machines.choices, machines.surroundings, machines)),
+      : wantedMachines(site, machines.choices, machines.surroundings, {
+          ...machines,
+          apiKeys: wish.apiKeys ?? false,
+        })),
   ];
   return all.map((resource) =>
     keyOf(resource) === first ? resource : { ...resource, needs: [first, ...(resource.needs ?? [])] },

@@ -9,7 +9,7 @@ export type ReplyForm = 'label' | 'stem:label' | 'tuple' | 'json';
 export type Answer =
   | { readonly status: 200; readonly id: string; readonly result: JobResult; readonly name: string }
   | {
-      readonly status: 400 | 413 | 415 | 422 | 500 | 503 | 504;
+      readonly status: 400 | 401 | 413 | 415 | 422 | 500 | 503 | 504;
       readonly id: string;
       readonly title: string;
       readonly detail: string;

@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import type { ReplyForm } from './answers.ts';
 import { createCounters } from './counters.ts';
 import { createHealth } from './health.ts';
+import type { Keyring } from './keyring.ts';
 import { openOwnWire } from './own-wire.ts';
 import { openSeedWire, type SeedQueues } from './seed-wire.ts';
 import { createServer } from './server.ts';
@@ -23,6 +24,8 @@ export interface ServeOptions {
   readonly transport: 'key' | 'inline';
   /** Speaks the course project's messages instead of this cluster's own, over queues and buckets that exist. */
   readonly seed?: SeedQueues;
+  /** Whom to answer; everybody when absent. */
+  readonly keyring?: Keyring | undefined;
   readonly limits: ImageLimits;
   readonly clock: Clock;
   readonly log: Log;

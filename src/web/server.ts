@@ -9,7 +9,9 @@ import { assetPath } from '../package.ts';
 import { type Answer, problem, type ReplyForm, renderAnswer } from './answers.ts';
 import type { Counters } from './counters.ts';
 import type { Exchange, Order } from './exchange.ts';
+import { guard } from './guard.ts';
 import type { Health } from './health.ts';
+import type { Keyring } from './keyring.ts';
 import { acceptUploads, readUpload } from './upload.ts';
 
 export interface ServerOptions {
@@ -20,6 +22,8 @@ export interface ServerOptions {
   readonly log: Log;
   readonly waitSeconds: number;
   readonly reply: ReplyForm;
+  /** Whom to answer; everybody when absent. */
+  readonly keyring?: Keyring | undefined;
   /** Aborts when the server is about to close. */
   readonly signal: AbortSignal;
   /** Aborts when nobody may wait any longer: whoever does is told where the result will be. */
@@ -36,6 +40,10 @@ const httpLimits = {
 
 /** Longer than the idle time of any load balancer in front, so that the balancer is the one to close. */
 const keepAliveMs = 72_000;
+
+/** The page is whole without scripts; with keys it needs one, since a form cannot send a header. */
+const pagePolicy = "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'";
+const keyScript = "; script-src 'self'; connect-src 'self'";
 
 const orders = new WeakMap<FastifyRequest, Order>();
 
@@ -70,7 +78,8 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
     logger: false,
   });
   await acceptUploads(app, limits.maxImageBytes);
-  const page = await readFile(assetPath('web', 'index.html'));
+  const page = await readFile(assetPath('web', 'index.html'), 'utf8');
+  const { keyring } = options;
 
   const send = (request: FastifyRequest, reply: FastifyReply, answer: Answer) => {
     const { status, headers, body } = renderAnswer(answer, options.reply, wantsJson(request));
@@ -86,11 +95,12 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   const showPage = (_request: FastifyRequest, reply: FastifyReply) =>
     reply
       .header('content-type', 'text/html; charset=utf-8')
-      .header(
-        'content-security-policy',
-        "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'",
-      )
-      .send(page);
+      .header('content-security-policy', keyring === undefined ? pagePolicy : pagePolicy + keyScript)
+      .send(
+        keyring === undefined
+          ? page
+          : page.replace('</body>', '  <script src="/key.js"></script>\n  </body>'),
+      );
 
   const takeImage = async (request: FastifyRequest, reply: FastifyReply) => {
     const order = orders.get(request) ?? exchange.order(undefined);
@@ -129,6 +139,17 @@ export const createServer = async (options: ServerOptions): Promise<FastifyInsta
   app.addHook('onSend', async (_request, reply) => {
     if (options.signal.aborted) reply.header('connection', 'close');
   });
+
+  if (keyring !== undefined) {
+    guard(app, keyring, (request, reply, detail) => {
+      options.counters.refused();
+      return send(request, reply, problem(newJobId(), 401, 'Unauthorized', detail));
+    });
+    const script = await readFile(assetPath('web', 'key.js'));
+    app.get('/key.js', (_request, reply) =>
+      reply.header('content-type', 'text/javascript; charset=utf-8').send(script),
+    );
+  }
 
   for (const path of ['/', '/v1/images']) {
     app.get(path, showPage);

@@ -15,6 +15,7 @@ const verbs = [
   'provision destroy',
   'provision update',
   'provision image',
+  'provision api-key',
   'serve',
   'worker',
   'bench',
@@ -172,6 +173,33 @@ describe('the examples of --help', { timeout: 60_000 }, () => {
     const refused = await runAtUrl(local as Example);
     expect(refused.exitCode).toBe(3);
     expect(refused.stderr).toContain('without a program for its instances');
+  });
+
+  it('provision --api-keys and api-key: make a key, print it, make another, and leave only that', async () => {
+    const [, , withKeys] = await examplesOf('provision');
+    const made = await runAtUrl(withKeys as Example);
+    expect(made.exitCode).toBe(0);
+    expect(made.stderr).toContain('imgrec provision api-key');
+    const [show, rotate, revoke] = await examplesOf('provision api-key');
+    const first = await runAtUrl(show as Example);
+    expect(first).toMatchObject({
+      exitCode: 0,
+      stderr: '',
+      stdout: expect.stringMatching(/^key-\w{8}:\S{43}\n$/),
+    });
+    const rotated = await runAtUrl(rotate as Example);
+    const { schema, keys } = JSON.parse(rotated.stdout) as {
+      schema: string;
+      keys: { name: string; key: string }[];
+    };
+    expect(schema).toBe('imgrec.provision.api-key/1');
+    expect(keys.map(({ name, key }) => `${name}:${key}\n`)).toEqual([expect.anything(), first.stdout]);
+    const left = await runAtUrl(revoke as Example);
+    expect(left.stdout).toBe(`${keys[0]?.name}:${keys[0]?.key}\n`);
+    expect(await invoke(['provision', 'api-key', 'sell', '--local'], { workingFolder: home })).toMatchObject({
+      exitCode: 64,
+      stderr: expect.stringContaining('show, rotate, revoke'),
+    });
   });
 
   it('serve, worker and instance: get ready, and end with 0 at Ctrl-C', async () => {

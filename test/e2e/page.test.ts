@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
@@ -41,6 +41,45 @@ describe.skipIf(browser === undefined)(
         await page.waitForLoadState();
         expect(await page.textContent('body')).toBe('daisy');
         expect(problems).toEqual([]);
+      } finally {
+        await opened.close();
+      }
+      run.interrupt();
+      expect(await run.exit()).toEqual({ code: 0, signal: null });
+    });
+
+    test('asks for the API key where one is needed, keeps it in the tab, and shows what the web tier says', {
+      timeout: 60_000,
+    }, async () => {
+      const home = await newHome(root, 'keys');
+      const key = 'k'.repeat(24);
+      await writeFile(path.join(home, 'keys'), `browser:${key}\n`);
+      const { run, url } = await startDev(home, ['--classifiers', '1', '--api-key-file', 'keys']);
+      const opened = await chromium.launch({ executablePath: browser ?? '', args: ['--no-sandbox'] });
+      try {
+        const page = await (await opened.newContext()).newPage();
+        const violations: string[] = [];
+        page.on('pageerror', (error) => violations.push(error.message));
+        await page.goto(url);
+        if (process.env['IMGREC_TEST_SCREENSHOT'])
+          await page.screenshot({ path: `${process.env['IMGREC_TEST_SCREENSHOT']}-key.png` });
+        await page.setInputFiles('input[type=file]', assetPath('samples', 'daisy.jpg'));
+        const answerTo = async (typed: string) => {
+          await page.fill('#key', typed);
+          const answered = page.waitForResponse((response) => response.request().method() === 'POST');
+          await page.click('button');
+          await answered;
+          await page.waitForFunction("!['', '…'].includes(document.querySelector('#answer').textContent)");
+          return page.textContent('#answer');
+        };
+        expect(await answerTo('not-the-key-that-it-is')).toContain('Unauthorized');
+        expect(await answerTo(key)).toBe('daisy');
+        expect(page.url()).toBe(url);
+        const kept = '[sessionStorage.length, localStorage.length, document.cookie]';
+        expect(await page.evaluate(kept)).toEqual([1, 0, '']);
+        await page.reload();
+        expect(await page.inputValue('#key')).toBe(key);
+        expect(violations).toEqual([]);
       } finally {
         await opened.close();
       }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -30,6 +30,18 @@ const endsOfWorkers = async (home: string): Promise<readonly (string | undefined
   return Reservations.flatMap(({ Instances = [] }) => Instances.map(({ StateReason }) => StateReason?.Code));
 };
 
+/** Which files of a state folder have the key in them: the one where the local cloud keeps its parameters, and nothing that was logged. */
+const secretsIn = async (folder: string, key: string): Promise<readonly string[]> => {
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) =>
+    entry.isFile(),
+  );
+  const holding: string[] = [];
+  for (const { parentPath, name } of files)
+    if ((await readFile(path.join(parentPath, name))).includes(key))
+      holding.push(path.relative(folder, path.join(parentPath, name)));
+  return holding;
+};
+
 /** From nothing to a classified image and back, as on AWS: what runs is what the instances start by themselves. */
 describe('imgrec provision on the local cloud', { timeout: 120_000 }, () => {
   let home = '';
@@ -43,7 +55,7 @@ describe('imgrec provision on the local cloud', { timeout: 120_000 }, () => {
     const cloud = startImgrec(['dev', '--only', 'cloud', '--json'], { cwd: home });
     await readyObject(cloud);
     const port = await freePort();
-    const choices = ['--local', '--port', String(port), '--max-workers', '1'];
+    const choices = ['--local', '--port', String(port), '--max-workers', '1', '--api-keys'];
     const made = await runImgrec(['provision', ...choices, '--yes', '--wait'], {
       cwd: home,
       withinMs: 60_000,
@@ -53,12 +65,35 @@ describe('imgrec provision on the local cloud', { timeout: 120_000 }, () => {
     expect(again, again.stderr).toMatchObject({ exitCode: 0 });
 
     const image = await readFile(path.join(packageRoot, 'assets', 'samples', 'espresso.jpg'));
-    const answer = await fetch(`http://127.0.0.1:${port}/`, {
-      method: 'POST',
-      headers: { 'content-type': 'image/jpeg' },
-      body: new Uint8Array(image),
-    });
-    expect(await answer.text()).toBe('espresso');
+    const send = (headers: Readonly<Record<string, string>>) =>
+      fetch(`http://127.0.0.1:${port}/`, {
+        method: 'POST',
+        headers: { 'content-type': 'image/jpeg', ...headers },
+        body: new Uint8Array(image),
+      });
+    // Its instance reads the keys with the role that was made for it.
+    const stranger = await send({});
+    expect([stranger.status, stranger.headers.get('www-authenticate')]).toEqual([
+      401,
+      'Bearer realm="imgrec"',
+    ]);
+    const shown = await runImgrec(['provision', 'api-key', '--local'], { cwd: home });
+    const key = shown.stdout.trim().split(':')[1] ?? '';
+    expect((await send({ authorization: `Bearer ${key}x` })).status).toBe(401);
+    expect(await (await send({ authorization: `Bearer ${key}` })).text()).toBe('espresso');
+    await writeFile(path.join(home, 'keys'), shown.stdout);
+    const url = `http://127.0.0.1:${port}/`;
+    const bench = ['bench', '--url', url, '--requests', '3', '--concurrency', '1', '--json'];
+    const strangers = await runImgrec(bench, { cwd: home });
+    // Nobody was answered: that measures nothing.
+    expect(strangers.exitCode).toBe(5);
+    const measured = await runImgrec([...bench, '--api-key-file', 'keys'], { cwd: home });
+    expect(measured, measured.stderr).toMatchObject({ exitCode: 0 });
+    // Nothing that is printed or logged has the key in it, and the key was at least as long as it should be.
+    expect(key.length).toBe(43);
+    for (const { stdout, stderr } of [made, again, measured]) expect(stdout + stderr).not.toContain(key);
+    expect(cloud.stdout() + cloud.stderr()).not.toContain(key);
+    expect(await secretsIn(path.join(home, '.imgrec'), key)).toEqual(['journal.jsonl']);
 
     const destroy = ['provision', 'destroy', '--local', '--yes'];
     const refused = await runImgrec(destroy, { cwd: home });

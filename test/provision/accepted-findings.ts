@@ -11,6 +11,8 @@ const keys = 'one key an image, a report or a release: names made at run time, b
 const replies = 'one reply queue a web process, its name made at its start';
 const launched =
   'ids that EC2 gives at the launch; the conditions ask for our tags, IMDSv2, encryption and the types chosen';
+const apiKeys =
+  "the account's key aws/ssm, whose id nobody chooses; the conditions ask for SSM and for the one parameter";
 const chosen =
   'any subnet, and any image of Amazon or of this account: the conditions on the instance say what it may be';
 
@@ -28,6 +30,7 @@ const wildcards: readonly (readonly [
   [bucket('output', 'results'), ['WebRole', 'WorkerRole'], keys],
   [bucket('ops', 'artifacts'), ['WebRole', 'WorkerRole'], keys],
   [bucket('ops', 'fleet'), ['WebRole', 'WorkerRole'], keys],
+  ['arn:aws:kms:us-east-1:111122223333:key/*', ['WebRole'], apiKeys],
   [bucket('ops', 'web'), ['WebRole'], keys],
   [bucket('ops', 'journal/scale'), ['WebRole'], keys],
   ['arn:aws:sqs:us-east-1:111122223333:demo-responses-*', ['WebRole', 'WorkerRole'], replies],

@@ -31,6 +31,7 @@ describe.each(targets)('from an empty account to a cluster and back, on $name', 
       visibilitySeconds: 30,
       workerSettings: { 'max-receives': 3 },
       graceSeconds: 30,
+      apiKeys: true,
       machines: someMachines,
     };
     const plan = async () => provisioner.plan(await wishOf(provisioner.clouds, order), { adopt: false });
@@ -58,7 +59,8 @@ describe.each(targets)('from an empty account to a cluster and back, on $name', 
       for (const { kind, name } of made.steps) {
         if (kind === 'instance' || kind === 'address')
           expect(after[kind]).toHaveLength((before[kind]?.length ?? 0) + 1);
-        else expect(after[kind], kind).toContain(name);
+        // Keys are a parameter to SSM.
+        else expect(after[kind === 'secret' ? 'parameter' : kind], kind).toContain(name);
       }
     });
 

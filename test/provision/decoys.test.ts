@@ -52,6 +52,7 @@ describe('destroy among decoys', { timeout: 60_000 }, () => {
       retentionSeconds: 7 * 86_400,
       visibilitySeconds: 30,
       workerSettings: {},
+      apiKeys: true,
       machines: someMachines,
     }));
     provisioner = await openProvisioner(connection);
@@ -88,6 +89,8 @@ describe('destroy among decoys', { timeout: 60_000 }, () => {
     const [group] = await ec2.groups.find('test-web');
     await ec2.groups.create('test-web-2', group?.vpcId ?? '', ours);
     await ssm.create('/imgrec/test2/settings', '{}', tagged.otherCluster);
+    await ssm.createSecret('/imgrec/test/api-keys-old', 'kept', ours);
+    decoys.push('/imgrec/test/api-keys-old');
     decoys.push('bucket test-input-archive', 'queue test-requests-old', 'role test-web-admin');
     decoys.push('profile test2-web', 'group test-web-2', '/imgrec/test2/settings');
   });

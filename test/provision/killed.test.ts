@@ -13,6 +13,7 @@ const order: Order = {
   retentionSeconds: 7 * 86_400,
   visibilitySeconds: 30,
   workerSettings: {},
+  apiKeys: true,
   machines: someMachines,
 };
 

@@ -8,9 +8,10 @@ import { openSimulator } from './simulate.ts';
 import { someSite } from './wish.ts';
 
 const { account } = someSite.place;
-const subject = policySubject(someSite, someMachines);
+const subject = policySubject(someSite, { ...someMachines, apiKeys: true });
 const policies = {
   web: webPolicy(subject),
+  'web without keys': webPolicy({ ...subject, apiKeys: false }),
   worker: workerPolicy(subject),
   scaler: scalerPolicy(subject),
 } as const satisfies Record<string, Policy>;
@@ -25,6 +26,13 @@ const ec2 = (what: string, of = account) => `arn:aws:ec2:us-east-1:${of}:${what}
 const role = (name: string) => `arn:aws:iam::${account}:role${name}`;
 const parameter = (name: string) => `arn:aws:ssm:us-east-1:${account}:parameter${name}`;
 const documentArn = (name: string) => `arn:aws:ssm:us-east-1:${account}:document/${name}`;
+
+const kmsKey = `arn:aws:kms:us-east-1:${account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`;
+/** A call that SSM makes for whoever reads this parameter. */
+const throughSsm = (name: string) => ({
+  'kms:ViaService': 'ssm.us-east-1.amazonaws.com',
+  'kms:EncryptionContext:PARAMETER_ARN': parameter(name),
+});
 
 type Context = Readonly<Record<string, string>>;
 type Row = readonly [who: keyof typeof policies, action: string, resource: string, context?: Context];
@@ -57,6 +65,8 @@ const allowed: readonly Row[] = [
   ['web', 's3:PutObject', key('input', 'images/1')],
   ['web', 's3:GetObject', key('output', 'results/1.json')],
   ['web', 's3:PutObject', key('ops', 'web/w1.json')],
+  ['web', 'ssm:GetParameter', parameter('/imgrec/demo/api-keys')],
+  ['web', 'kms:Decrypt', kmsKey, throughSsm('/imgrec/demo/api-keys')],
   ['scaler', 'sqs:GetQueueAttributes', requests],
   ['scaler', 's3:PutObject', key('ops', 'locks/scale'), { 's3:if-match': '"etag"' }],
   ['scaler', 'ec2:RunInstances', ec2('instance/*'), launch],
@@ -110,6 +120,15 @@ const denied: readonly Row[] = [
   ['web', 's3:DeleteBucket', bucket('input')],
   ['web', 'ssm:PutParameter', parameter('/imgrec/demo/settings')],
   ['web', 'iam:CreateRole', role('/imgrec/demo-more')],
+  // Only the web tier reads the keys that its clients need, only where there are any, and it cannot make more.
+  ['web', 'ssm:PutParameter', parameter('/imgrec/demo/api-keys')],
+  ['web', 'ssm:GetParameter', parameter('/imgrec/other/api-keys')],
+  ['web', 'kms:Decrypt', kmsKey],
+  ['web', 'kms:Decrypt', kmsKey, throughSsm('/imgrec/other/api-keys')],
+  ['web without keys', 'ssm:GetParameter', parameter('/imgrec/demo/api-keys')],
+  ['web without keys', 'kms:Decrypt', kmsKey, throughSsm('/imgrec/demo/api-keys')],
+  ['worker', 'ssm:GetParameter', parameter('/imgrec/demo/api-keys')],
+  ['scaler', 'ssm:GetParameter', parameter('/imgrec/demo/api-keys')],
   // The scaler launches our workers, of the chosen types, and ends only them.
   ['scaler', 'ec2:RunInstances', ec2('instance/*'), { ...launch, 'ec2:MetadataHttpTokens': 'optional' }],
   ['scaler', 'ec2:RunInstances', ec2('instance/*'), { ...launch, 'ec2:InstanceType': 'p5.48xlarge' }],

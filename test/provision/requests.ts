@@ -58,6 +58,31 @@ const sqsRequests = (call: Sent, account: string): readonly IamRequest[] => {
   return [{ action, resource, context: {} }, ...tagging];
 };
 
+/** What SSM asks of KMS for whoever reads or writes a SecureString; the id of the key is AWS's choice. */
+export const kmsRequests = (
+  input: Readonly<Record<string, unknown>>,
+  parameter: string,
+  account: string,
+): readonly IamRequest[] => {
+  const action =
+    input['WithDecryption'] === true
+      ? 'kms:Decrypt'
+      : input['Type'] === 'SecureString'
+        ? 'kms:Encrypt'
+        : undefined;
+  if (action === undefined) return [];
+  return [
+    {
+      action,
+      resource: `arn:aws:kms:${region}:${account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`,
+      context: {
+        'kms:ViaService': `ssm.${region}.amazonaws.com`,
+        'kms:EncryptionContext:PARAMETER_ARN': parameter,
+      },
+    },
+  ];
+};
+
 const ssmRequests = (call: Sent, account: string): readonly IamRequest[] => {
   const input = inputOf(call);
   const arn = `arn:aws:ssm:${region}:${account}:`;
@@ -68,8 +93,13 @@ const ssmRequests = (call: Sent, account: string): readonly IamRequest[] => {
       ];
     case 'ssm:GetCommandInvocation':
       return [{ action: call.operation, resource: '*', context: {} }];
-    default:
-      return [{ action: call.operation, resource: `${arn}parameter${String(input['Name'])}`, context: {} }];
+    default: {
+      const parameter = `${arn}parameter${String(input['Name'])}`;
+      return [
+        { action: call.operation, resource: parameter, context: {} },
+        ...kmsRequests(input, parameter, account),
+      ];
+    }
   }
 };
 

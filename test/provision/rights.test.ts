@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createSsm } from '../../src/aws/ssm.ts';
 import { packageRoot } from '../../src/package.ts';
 import { machinesWith, policySubject } from '../../src/provision/machines.ts';
 import { scalerPolicy, webPolicy, workerPolicy } from '../../src/provision/policies.ts';
@@ -11,6 +12,9 @@ import { judges, without } from './judges.ts';
 import { openRecorder, type Recorder } from './recorder.ts';
 import { requestsOf } from './requests.ts';
 import { openSimulator } from './simulate.ts';
+
+const apiKey = 'r'.repeat(32);
+const authorization = { authorization: `Bearer ${apiKey}` };
 
 const parts = ['serve', 'worker', 'scale'] as const;
 type Part = (typeof parts)[number];
@@ -46,11 +50,14 @@ describe.skipIf(without.iamSimulate !== '')(
     beforeAll(async () => {
       home = await mkdtemp(path.join(tmpdir(), 'imgrec-rights-'));
       cluster = await startTestCluster();
+      const ssm = createSsm(cluster.connection);
+      await ssm.createSecret(cluster.cluster.names.apiKeysParameter, `rights:${apiKey}`, {});
+      ssm.close();
       const { sqs, names } = cluster.cluster;
       // Something that no worker understands: it goes to the dead letters.
       await sqs.send(names.requests, 'neither a request nor JSON', {});
       const [serve, worker] = await Promise.all([
-        start('serve', '--port', '0', '--wait', '20'),
+        start('serve', '--port', '0', '--wait', '20', '--api-keys'),
         start('worker', '--classifiers', '1', '--poll-wait', '1'),
       ]);
       const { url = '' } = await readyObject(serve);
@@ -58,11 +65,12 @@ describe.skipIf(without.iamSimulate !== '')(
       const image = await readFile(path.join(packageRoot, 'assets', 'samples', 'espresso.jpg'));
       const answer = await fetch(url, {
         method: 'POST',
-        headers: { 'content-type': 'image/jpeg' },
+        headers: { ...authorization, 'content-type': 'image/jpeg' },
         body: new Uint8Array(image),
       });
       expect(await answer.text()).toBe('espresso');
-      expect((await fetch(`${url}v1/results/${answer.headers.get('imgrec-id')}`)).status).toBe(200);
+      const result = `${url}v1/results/${answer.headers.get('imgrec-id')}`;
+      expect((await fetch(result, { headers: authorization })).status).toBe(200);
       const scale = await start('scale', '--once', '--min-workers', '0', '--max-workers', '1');
       await scale.exit();
       await until('the dead letter', async () => {
@@ -82,7 +90,10 @@ describe.skipIf(without.iamSimulate !== '')(
     test.each(parts)('%s does nothing that its policy does not allow', async (part) => {
       const { account, region } = cluster.cluster.identity;
       const place = { account, region, partition: 'aws' };
-      const subject = policySubject({ names: cluster.cluster.names, place }, machinesWith({}));
+      const subject = policySubject(
+        { names: cluster.cluster.names, place },
+        { ...machinesWith({}), apiKeys: true },
+      );
       const policy = { serve: webPolicy, worker: workerPolicy, scale: scalerPolicy }[part](subject);
       const { allows } = await openSimulator(judges.iamSimulate ?? '');
       const asked = new Map(

@@ -45,6 +45,7 @@ describe('the CloudFormation template and the calls that were sent', { timeout: 
       visibilitySeconds: 30,
       workerSettings: { 'max-receives': 3 },
       graceSeconds: 30,
+      apiKeys: true,
       machines: { ...someMachines, permissionsBoundary: 'arn:aws:iam::aws:policy/PowerUserAccess' },
     });
     const plan = await provisioner.plan(wish, { adopt: false });

@@ -26,7 +26,18 @@ describe('the CloudFormation template', () => {
   test('has every wanted resource once, and a policy resource for each bucket and queue', () => {
     const types = Object.values(template.Resources).map(({ Type }) => Type);
     const count = (type: string) => types.filter((each) => each === type).length;
-    expect(types.length).toBe(wantedResources(someSite, someWish).length + 5);
+    // CloudFormation makes no SecureString, and the template says who does.
+    expect(types.length).toBe(wantedResources(someSite, someWish).length - 1 + 5);
+    expect(template.Metadata).toEqual({
+      NotInThisTemplate: [
+        expect.stringMatching(
+          /SecureString \/imgrec\/demo\/api-keys: "imgrec provision --cluster demo --adopt --api-keys"/,
+        ),
+      ],
+    });
+    expect(
+      cloudFormation('demo', wantedResources(someSite, { ...someWish, apiKeys: false })),
+    ).not.toHaveProperty('Metadata');
     expect([count('AWS::S3::BucketPolicy'), count('AWS::SQS::QueuePolicy')]).toEqual([3, 2]);
   });
 

@@ -34,6 +34,7 @@ export const someWish: Wish = {
   retentionSeconds: 7 * 86_400,
   visibilitySeconds: 30,
   workerSettings: { 'max-receives': 3 },
+  apiKeys: true,
   machines: {
     choices: someMachines,
     surroundings: {

@@ -20,13 +20,26 @@ export const servingSettings = {
     type: text,
     default: '127.0.0.1',
     placeholder: 'ADDRESS',
-    help: 'address to listen on; anything but loopback needs --public',
+    help: 'address to listen on; anything but loopback needs --api-key-file, --api-keys or --public',
   }),
   public: setting({
     name: 'public',
     type: flag,
     default: false,
     help: 'allow --host to be reachable from other machines, without authentication',
+  }),
+  apiKeyFile: setting({
+    name: 'api-key-file',
+    type: optional(text),
+    default: undefined,
+    placeholder: 'FILE',
+    help: 'file of API keys, "name:key" or a key a line: serve answers whoever sends one of them, bench sends the first',
+  }),
+  apiKeys: setting({
+    name: 'api-keys',
+    type: optional(flag),
+    default: undefined,
+    help: 'ask for the API keys that provision keeps in an SSM SecureString (default: as the cluster was made)',
   }),
   waitSeconds: setting({
     name: 'wait',

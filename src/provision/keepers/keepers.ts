@@ -10,6 +10,7 @@ import { parameterKeeper } from './parameters.ts';
 import { profileKeeper } from './profiles.ts';
 import { queueKeeper } from './queues.ts';
 import { roleKeeper } from './roles.ts';
+import { secretKeeper } from './secrets.ts';
 import { securityGroupKeeper } from './security-groups.ts';
 import { templateKeeper } from './templates.ts';
 
@@ -23,6 +24,7 @@ export const openKeepers = (
   bucket: bucketKeeper(buckets),
   queue: queueKeeper(sqs, circumstances),
   parameter: parameterKeeper(ssm),
+  secret: secretKeeper(ssm),
   document: documentKeeper(ssm),
   role: roleKeeper(iam),
   profile: profileKeeper(iam),
