@@ -2,6 +2,7 @@ import { Command as Commander, CommanderError, Option } from 'commander';
 import { readSettingsFile, resolveSettings } from '../src/config/resolve.ts';
 import { type SettingKey, settings } from '../src/config/settings.ts';
 import { type ExitCode, exitCodes, ImgrecError, messageOf, usageError } from '../src/errors.ts';
+import { collectOften } from '../src/heap.ts';
 import { createOutput, type OutputStream } from '../src/output.ts';
 import { version } from '../src/package.ts';
 import type { Command } from './command.ts';
@@ -11,7 +12,11 @@ const verbs = {
   provision: async () => (await import('./provision.ts')).provision,
   serve: async () => (await import('./serve.ts')).serve,
   worker: async () => (await import('./worker.ts')).worker,
-  scale: async () => (await import('./scale.ts')).scale,
+  scale: async () => {
+    // Before the SDK is loaded: what loading it takes is the most that a scaler ever has.
+    collectOften();
+    return (await import('./scale.ts')).scale;
+  },
   bench: async () => (await import('./bench.ts')).bench,
   dev: async () => (await import('./dev.ts')).dev,
   classify: async () => (await import('./classify.ts')).classify,

@@ -3,7 +3,6 @@ import { systemClock } from '../src/clock.ts';
 import { scaleSettings } from '../src/config/groups.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { usageError } from '../src/errors.ts';
-import { collectOften } from '../src/heap.ts';
 import type { Log } from '../src/log.ts';
 import { hopelessBoots } from '../src/scaling/boots.ts';
 import { reasonOf } from '../src/scaling/explain.ts';
@@ -122,7 +121,6 @@ export const scale: Command = {
     scaleForecast,
   ],
   run: async (settings, context) => {
-    collectOften();
     const choices = scaleChoicesOf(settings);
     if (settings.once && settings.forSeconds !== undefined)
       throw usageError('--once and --for are both given', 'leave one out');

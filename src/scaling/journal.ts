@@ -52,8 +52,10 @@ export const journalKey = (at: string): string =>
 
 /** Decisions that changed nothing are written together, this long after the first of them. */
 const lingerMs = 60_000;
-/** Kept while S3 does not take them: an hour of decisions. */
-const mostKept = 360;
+/** Text that is enough to be written: a decision about 1,000 instances is 150 KB, and twenty of them need not wait in memory. */
+const enoughChars = 3_000_000;
+/** Kept while S3 does not take them: a day and more of ten workers' decisions, a quarter of an hour of 1,000 workers'. */
+const mostChars = 15_000_000;
 
 export interface Journal {
   /**
@@ -72,18 +74,24 @@ export const openJournal = (options: {
   readonly log: Log;
 }): Journal => {
   const { s3, bucket, clock, log } = options;
-  let lines: JournalEntry[] = [];
+  let lines: string[] = [];
+  let chars = 0;
+  /** When the first of them was decided. */
+  let firstAt = '';
   let sinceMs = 0;
   /** What the last entry left, as text. */
   let left: string | undefined;
 
+  const clear = () => {
+    lines = [];
+    chars = 0;
+  };
+
   const flush = async () => {
-    const [first] = lines;
-    if (first === undefined) return;
-    const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    if (lines.length === 0) return;
     try {
-      await s3.put(bucket, journalKey(first.at), body, 'application/x-ndjson');
-      lines = [];
+      await s3.put(bucket, journalKey(firstAt), lines.join(''), 'application/x-ndjson');
+      clear();
     } catch (error) {
       log.warn({ error: messageOf(error) }, 'decisions could not be journalled; they are kept');
     }
@@ -91,14 +99,20 @@ export const openJournal = (options: {
 
   return {
     note: async (entry, after, urgent) => {
-      if (lines.length === 0) sinceMs = clock.monotonicMs();
-      if (lines.length >= mostKept) lines = [];
+      if (chars >= mostChars) clear();
+      if (lines.length === 0) {
+        sinceMs = clock.monotonicMs();
+        firstAt = entry.at;
+      }
       const { before, ...rest } = entry;
       // An object can be read by itself: its first entry says what was remembered, the others follow from the one before.
       const follows = lines.length > 0 && JSON.stringify(before) === left;
-      lines.push(follows ? rest : entry);
+      const line = `${JSON.stringify(follows ? rest : entry)}\n`;
+      lines.push(line);
+      chars += line.length;
       left = JSON.stringify(after);
-      if (urgent || clock.monotonicMs() - sinceMs >= lingerMs) await flush();
+      const isDue = chars >= enoughChars || clock.monotonicMs() - sinceMs >= lingerMs;
+      if (urgent || isDue) await flush();
     },
     flush,
   };

@@ -1,14 +1,21 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Resident memory of a process in MB; 0 when it is gone, or the system has no /proc. */
-export const residentMb = (pid: number): number => {
+/** A figure of `/proc/<pid>/status` in MB; 0 when the process is gone, or the system has no /proc. */
+const statusMb = (pid: number, name: 'VmRSS' | 'VmHWM'): number => {
   try {
-    const [, kilobytes = '0'] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const [, kilobytes = '0'] = new RegExp(`${name}:\\s+(\\d+)`).exec(status) ?? [];
     return Number(kilobytes) / 1_024;
   } catch {
     return 0;
   }
 };
+
+/** Resident memory of a process in MB; 0 when it is gone, or the system has no /proc. */
+export const residentMb = (pid: number): number => statusMb(pid, 'VmRSS');
+
+/** The most that a process has ever had resident, in MB; 0 when it is gone, or the system has no /proc. */
+export const peakResidentMb = (pid: number): number => statusMb(pid, 'VmHWM');
 
 /** Open files and sockets of a process. */
 export const openFiles = (pid: number): number => {

@@ -3,7 +3,7 @@ import { type Answered, openForwarder } from '../fixtures/forwarder.ts';
 
 /** One call to the cloud, as it passes by. */
 export interface Call {
-  /** `sqs:ReceiveMessage`, `s3:PutObject`, ... */
+  /** `sqs:ReceiveMessage`, `s3:PutObject`, `ec2:RunInstances`, ... */
   readonly operation: string;
   readonly service: 'sqs' | 's3' | 'other';
   /** Of an object, without the bucket; '' for everything else. */
@@ -42,12 +42,21 @@ const s3Operation = (method: string, key: string, query: string): string => {
   return `s3:${({ GET: 'Get', PUT: 'Put', HEAD: 'Head', DELETE: 'Delete' } as Record<string, string>)[method] ?? method}Object`;
 };
 
+/** The service in the scope of a signature: `ec2`, `ssm`, `sts`. */
+const signedFor = ({ authorization = '' }: IncomingHttpHeaders): string =>
+  /Credential=[^/]+\/[^/]+\/[^/]+\/([^/]+)\//.exec(authorization)?.[1] ?? 'other';
+
 const describe = (method: string, url: string, headers: IncomingHttpHeaders, body: Buffer): Call => {
   const target = headers['x-amz-target'];
   if (typeof target === 'string' && target.startsWith('AmazonSQS.'))
     return { operation: `sqs:${target.slice('AmazonSQS.'.length)}`, service: 'sqs', key: '', body };
-  if (target !== undefined || headers['content-type']?.startsWith('application/x-www-form-urlencoded'))
-    return { operation: 'other', service: 'other', key: '', body };
+  if (
+    typeof target === 'string' ||
+    headers['content-type']?.startsWith('application/x-www-form-urlencoded')
+  ) {
+    const action = target?.toString().split('.').at(-1) ?? new URLSearchParams(body.toString()).get('Action');
+    return { operation: `${signedFor(headers)}:${action}`, service: 'other', key: '', body };
+  }
   const { pathname, search } = new URL(url, 'http://cloud');
   const [, , ...rest] = pathname.split('/');
   const key = decodeURIComponent(rest.join('/'));

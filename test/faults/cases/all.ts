@@ -1,5 +1,6 @@
 import type { FaultTest } from '../trial.ts';
 import { cloudTests } from './cloud.ts';
+import { thousand } from './controller.ts';
 import { imageTests } from './images.ts';
 import { machineTests } from './machine.ts';
 import { messageTests } from './messages.ts';
@@ -18,4 +19,5 @@ export const faultTests: readonly FaultTest[] = [
   ...messageTests,
   ...machineTests,
   ...scalingTests,
+  thousand,
 ].sort((a, b) => Number(a.name.slice(1)) - Number(b.name.slice(1)));

@@ -7,7 +7,6 @@ import { type Explanation, explainLast } from '../../../src/scaling/explain.ts';
 import { fakeClock } from '../fake-clock.ts';
 import { becomesTrue, type Lab, urlOf } from '../lab.ts';
 import { startLoad } from '../load.ts';
-import { residentMb } from '../memory.ts';
 import { moduleOf } from '../product.ts';
 import { type Call, openTap } from '../tap.ts';
 import {
@@ -20,26 +19,25 @@ import {
   type FaultTest,
   isTrue,
   type Trial,
-  timed,
 } from '../trial.ts';
 
-const instanceType = 'c7a.medium';
+export const instanceType = 'c7a.medium';
 
 /** A cluster whose instances are workers of one classifier, launched by whoever scales. */
-const openFleet = async (trial: Trial): Promise<Lab> =>
+export const openFleet = async (trial: Trial): Promise<Lab> =>
   trial.lab({
     visibilitySeconds: 10,
     cloudArgs: ['--', process.execPath, moduleOf(trial.product, 'bin/imgrec.ts'), 'instance'],
     workerSettings: { classifiers: 1, 'poll-wait': 1, visibility: 10 },
   });
 
-const scaling = (min: number, max: number, ...more: readonly string[]): string[] => [
+export const scaling = (min: number, max: number, ...more: readonly string[]): string[] => [
   ...['--min-workers', String(min), '--max-workers', String(max), '--every', '1s'],
   ...['--instance-types', instanceType, '--boot-time', '3s', '--grace', '20s', ...more],
 ];
 
 /** What the tests themselves ask EC2. */
-const openEyes = (trial: Trial, lab: Lab) => {
+export const openEyes = (trial: Trial, lab: Lab) => {
   const ec2 = createEc2(lab.cluster.connection);
   trial.atEnd(() => ec2.close());
   const all = (): Promise<FoundInstance[]> =>
@@ -66,7 +64,7 @@ const cutShort = (lab: Lab): string[] => {
   });
 };
 
-const decisionsOf = (lab: Lab): Promise<Explanation[]> =>
+export const decisionsOf = (lab: Lab): Promise<Explanation[]> =>
   explainLast(lab.cluster.s3, lab.cluster.names.opsBucket, 10_000);
 
 const different = (decisions: readonly Explanation[]): Check =>
@@ -307,87 +305,4 @@ const cron: FaultTest = {
   },
 };
 
-const thousand: FaultTest = {
-  name: 'F31',
-  title: 'a scaler of 1,000 instances, each with news',
-  run: async (trial) => {
-    const count = trial.pick(100, 1_000);
-    const lab = await trial.lab({ cloudArgs: ['--idle-instances'] });
-    const { cluster } = lab;
-    const eyes = openEyes(trial, lab);
-    const ofNone = lab.launchScaler({ args: scaling(0, 0) });
-    await ofNone.ready;
-    await delay(2_000);
-    const restMb = residentMb(ofNone.pid);
-    ofNone.signal('SIGTERM');
-    await ofNone.ended;
-    const tags = { [tagKeys.cluster]: cluster.names.cluster, [tagKeys.role]: 'worker' };
-    const indexes = Array.from({ length: count }, (_, index) => index);
-    const inTens = async (act: (index: number) => Promise<void>) => {
-      for (let start = 0; start < count; start += 10)
-        await Promise.all(indexes.slice(start, start + 10).map(act));
-    };
-    await inTens(async (index) => {
-      await eyes.ec2.launch({
-        template: cluster.names.workerName,
-        instanceType,
-        market: 'on-demand',
-        clientToken: `token-${index}`,
-        tags: { ...tags, [tagKeys.slot]: String(index + 1) },
-      });
-    });
-    const instances = await eyes.alive();
-    const report = (round: number) =>
-      inTens(async (index) => {
-        const id = instances[index]?.id ?? '';
-        const body = {
-          ...{ v: 1, instance: id, state: 'ready', readyForSeconds: round * 20, imagesDone: round * 80 },
-          ...{ busySeconds: round * 20, emptyReceivesWithBacklog: 0 },
-        };
-        await cluster.s3.put(
-          cluster.names.opsBucket,
-          `fleet/${id}.json`,
-          JSON.stringify(body),
-          'application/json',
-        );
-      });
-    await report(1);
-    const scaler = lab.launchScaler({ args: scaling(count, count) });
-    await scaler.ready;
-    const before = await lab.calls();
-    const since = (await decisionsOf(lab)).length;
-    let mostMb = 0;
-    for (let round = 2; round < 6; round++) {
-      await report(round);
-      await delay(1_500);
-      mostMb = Math.max(mostMb, residentMb(scaler.pid));
-    }
-    const after = await lab.calls();
-    scaler.signal('SIGTERM');
-    await scaler.ended;
-    const runs = (await decisionsOf(lab)).length - since;
-    const made = (name: string) => (after[name] ?? 0) - (before[name] ?? 0);
-    const calls = Object.keys(after)
-      .filter((name) => /^(ec2|ssm):|GetQueueAttributes|ListObjects|GetObject/.test(name))
-      .filter((name) => made(name) > 0)
-      .map((name) => `${name} ${(made(name) / Math.max(1, runs)).toFixed(1)}`);
-    trial.say(`calls a run: ${calls.join(', ')}; ${mostMb.toFixed(0)} MB, of none ${restMb.toFixed(0)} MB`);
-    return conclude(lab, [], undefined, async () => [
-      equals('instances that live', (await eyes.alive()).length, count),
-      atLeast('runs', runs, 4),
-      timed(trial, atMost('MB more than a scaler of none', mostMb - restMb, 200)),
-      atMost('reports read a run', made('s3:GetObject') / Math.max(1, runs), 101),
-      equals('launches', made('ec2:RunInstances'), 0),
-      equals('terminations', made('ec2:TerminateInstances'), 0),
-    ]);
-  },
-};
-
-export const scalingTests: readonly FaultTest[] = [
-  wrongClocks,
-  shrinkUnderLoad,
-  awkwardCloud,
-  burst,
-  cron,
-  thousand,
-];
+export const scalingTests: readonly FaultTest[] = [wrongClocks, shrinkUnderLoad, awkwardCloud, burst, cron];
