@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { Log } from '../log.ts';
 import { carryOut, type Hands, type Outcome } from './act.ts';
 import type { Act } from './changes.ts';
+import { elsewhere } from './elsewhere.ts';
 import type { Journal } from './journal.ts';
 import { learnAll } from './learn.ts';
-import type { Lease } from './lease.ts';
+import type { Held, Lease } from './lease.ts';
 import { emptyMemory, type Memory, readMemory } from './memory.ts';
 import { countQueue, createObserver, type Sight, type Sources } from './observe.ts';
 import { decideAgain, type Plan, plan, type ScaleConfig } from './plan.ts';
@@ -103,6 +104,32 @@ export const createScaler = (options: ScalerOptions): Scaler => {
     );
   };
 
+  /**
+   * Does what was planned; what one pool refuses is asked of the next at once, until it is had or no pool is left.
+   * @returns what was tried beyond the plan, and what came of all; what is not stored yet is in `learned`
+   */
+  const carryThrough = async (
+    planned: Plan,
+    acts: readonly Act[],
+    first: Held,
+  ): Promise<{ readonly later: readonly Act[]; readonly outcomes: readonly Outcome[] }> => {
+    const later: Act[] = [];
+    learned = await carryOut(acts, hands, first);
+    const outcomes = [...learned];
+    let { memory } = planned;
+    for (let held = first; held.mayAct(); ) {
+      const again = elsewhere(memory, learned, config, lease.time.nowMs(), newToken);
+      const renewed = again && (await lease.write(again.memory));
+      if (again === undefined || renewed === undefined) break;
+      ({ memory } = again);
+      held = renewed;
+      learned = await carryOut(again.acts, hands, held);
+      later.push(...again.acts);
+      outcomes.push(...learned);
+    }
+    return { later, outcomes };
+  };
+
   return {
     run: async () => {
       const taken = await lease.take();
@@ -117,9 +144,9 @@ export const createScaler = (options: ScalerOptions): Scaler => {
       learned = [];
       afresh = false;
       const acts = await spare(planned);
-      learned = await carryOut(acts, hands, held);
-      await note(planned, acts, epoch);
-      return { kind: 'decided', plan: planned, outcomes: learned };
+      const { later, outcomes } = await carryThrough(planned, acts, held);
+      await note(planned, [...acts, ...later], epoch);
+      return { kind: 'decided', plan: { ...planned, acts: [...planned.acts, ...later] }, outcomes };
     },
     rehearse: async () => {
       const { memory, orders } = await lease.peek();
