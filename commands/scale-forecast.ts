@@ -19,11 +19,6 @@ import {
   tracesOf,
 } from './scale-simulate.ts';
 
-/** A result with five labels, as docs/design/messages.md shows it. */
-const resultBytes = 600;
-/** An answer of one label with its HTTP headers. */
-const answerBytes = 400;
-
 interface Forecast extends Cost {
   readonly trace: string;
   readonly policy: string;
@@ -35,9 +30,9 @@ const perImageOf = (settings: Settings): PerImage => ({
   s3Puts: settings.s3PutsPerImage,
   s3Gets: settings.s3GetsPerImage,
   sqsRequests: settings.sqsPerImage,
-  storedBytes: settings.imageBytes + resultBytes,
+  storedBytes: settings.imageBytes + settings.resultBytes,
   retentionSeconds: settings.retentionSeconds,
-  answerBytes,
+  answerBytes: settings.answerBytes,
 });
 
 /** The fewest workers that keep up with the busiest minute. */
@@ -178,6 +173,8 @@ export const scaleForecast: Command = {
     's3PutsPerImage',
     's3GetsPerImage',
     'sqsPerImage',
+    'resultBytes',
+    'answerBytes',
   ],
   examples: [
     {

@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
+import { connect as connectTcp } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestCluster, type TestCluster } from '../../test/fixtures/cluster.ts';
 import { CloudError } from '../aws/errors.ts';
 import type { Delivery } from '../aws/sqs.ts';
 import { systemClock } from '../clock.ts';
+import { settings } from '../config/settings.ts';
 import {
   decodeRequest,
   encode,
@@ -121,6 +123,7 @@ describe('the web tier', () => {
   let own: TestCluster;
   let web: Web;
   let worker: ReturnType<typeof startWorker>;
+  let typical: Partial<JobResult> = {};
 
   beforeAll(async () => {
     own = await startTestCluster();
@@ -128,7 +131,9 @@ describe('the web tier', () => {
     worker = startWorker(own, (request) =>
       request.name === 'broken.jpg'
         ? { status: 'failed', label: null, error: { reason: 'image-undecodable', message: 'cut off' } }
-        : {},
+        : request.name === 'typical.jpg'
+          ? typical
+          : {},
     );
   });
   afterAll(async () => {
@@ -146,6 +151,41 @@ describe('the web tier', () => {
       expect(await answer.text()).toBe('tabby cat');
     },
   );
+
+  test('answers and stored results are as large as a forecast reckons with', async () => {
+    const labels: string[] = JSON.parse(
+      await readFile(assetPath('models', 'efficientnet-lite0-int8', 'labels.json'), 'utf8'),
+    );
+    const mean = labels.reduce((sum, { length }) => sum + length, 0) / labels.length;
+    const label = 'x'.repeat(Math.round(mean));
+    const manifest = JSON.parse(
+      await readFile(assetPath('models', 'efficientnet-lite0-int8', 'manifest.json'), 'utf8'),
+    ) as { readonly name: string; readonly sha256: string };
+    const top = [0.9123, 0.0123, 0.0101, 0.0052, 0.0031].map((probability) => ({ label, probability }));
+    typical = { label, probability: 0.9123, top, model: { name: manifest.name, sha256: manifest.sha256 } };
+    const { port } = new URL(web.url);
+    const encoded = new Response(form('myfile', cat, 'typical.jpg'));
+    const body = Buffer.from(await encoded.arrayBuffer());
+    const answerBytes = await new Promise<number>((resolve, reject) => {
+      const socket = connectTcp(Number(port), '127.0.0.1', () => {
+        socket.write(
+          `POST / HTTP/1.1\r\nHost: x\r\nContent-Type: ${encoded.headers.get('content-type')}\r\nContent-Length: ${body.length}\r\n\r\n`,
+        );
+        socket.write(body);
+      });
+      socket.once('error', reject);
+      socket.once('data', (answer) => {
+        resolve(answer.length);
+        socket.destroy();
+      });
+    });
+    const { cluster } = own;
+    const { id } = worker.requests.at(-1) ?? { id: '' };
+    const stored = await cluster.s3.get(cluster.names.outputBucket, resultKey(id));
+    // Ten bytes are the name of a label that is longer than most.
+    expect(Math.abs(answerBytes - Number(settings.answerBytes.default))).toBeLessThanOrEqual(10);
+    expect(Math.abs((stored?.length ?? 0) - Number(settings.resultBytes.default))).toBeLessThanOrEqual(10);
+  });
 
   test('takes a file part without a Content-Type, as Python’s requests sends it', async () => {
     const boundary = 'xyz';

@@ -176,6 +176,20 @@ export const simulatingSettings = {
     placeholder: 'N',
     help: 'SQS requests an image, of all kinds, as counted under load; 6 where nothing can be batched',
   }),
+  resultBytes: setting({
+    name: 'result-size',
+    type: bytes(1, 2 ** 20),
+    default: 444,
+    placeholder: 'SIZE',
+    help: 'mean size of a stored result',
+  }),
+  answerBytes: setting({
+    name: 'answer-size',
+    type: bytes(1, 2 ** 20),
+    default: 247,
+    placeholder: 'SIZE',
+    help: 'mean size of an answer with its HTTP headers',
+  }),
   at: setting({
     name: 'at',
     type: optional(text),
