@@ -7,7 +7,7 @@ import { carryOut, openProvisioner } from '../src/provision/provision.ts';
 import { renderDone, renderPlan } from '../src/provision/render.ts';
 import { type UpdateReport, updateFleet, withNewSoftware } from '../src/provision/update.ts';
 import { wishOf } from '../src/provision/wish.ts';
-import { giveOrders } from '../src/scaling/lease.ts';
+import { holdScaler } from '../src/scaling/hold.ts';
 import { openRegister } from '../src/scaling/open.ts';
 import type { Command } from './command.ts';
 import { confirm, orderOf, resourceSettings } from './provision-choices.ts';
@@ -21,7 +21,7 @@ export const updateCommand: Command = {
   name: 'update',
   summary: 'Roll the software of this imgrec through the fleet, with nothing lost',
   description:
-    'Pack and store the software, renew the launch templates, and replace every instance of an older version: workers, then web instances. New ones must be ready before old ones finish what they have and leave; the address moves last. When a new one does not come up, the version before takes its place again (exit 4). The scaler is paused meanwhile. Interrupted, the next run goes on.',
+    'Pack and store the software, renew the launch templates, and replace every instance of an older version: workers, then web instances. New ones must be ready before old ones finish what they have and leave; the address moves last. When a new one does not come up, the version before takes its place again (exit 4). The scaler launches and ends nothing meanwhile. Interrupted or killed, the next run goes on.',
   settings: [...resourceSettings, 'yes', 'bootTimeoutSeconds'],
   examples: [
     {
@@ -53,28 +53,25 @@ export const updateCommand: Command = {
 
       const cluster = await openCluster(connection);
       const register = openRegister(cluster);
-      let wasPaused: boolean | undefined;
       try {
         // Two that launch and end workers at once would undo each other's work.
-        await giveOrders(register, (orders) => {
-          wasPaused = orders.paused;
-          return { ...orders, paused: true };
-        });
-        if (wasPaused)
-          output.info('the scaler was paused before, and stays so: "imgrec scale resume" wakes it');
-        const report = await updateFleet(
-          { releases, commands, s3: clouds.s3, names: clouds.names, installId },
-          {
-            ...circumstances,
-            maxWorkers: settings.maxWorkers,
-            bootSeconds: settings.bootTimeoutSeconds,
-            graceSeconds: settings.graceSeconds,
-          },
-        );
-        return { data: { schema: 'imgrec.provision.update/1', ...report }, text: renderUpdate(report) };
+        const hold = await holdScaler(register, circumstances);
+        try {
+          const report = await updateFleet(
+            { releases, commands, s3: clouds.s3, names: clouds.names, installId },
+            {
+              ...circumstances,
+              signal: AbortSignal.any([signal, hold.lost]),
+              maxWorkers: settings.maxWorkers,
+              bootSeconds: settings.bootTimeoutSeconds,
+              graceSeconds: settings.graceSeconds,
+            },
+          );
+          return { data: { schema: 'imgrec.provision.update/1', ...report }, text: renderUpdate(report) };
+        } finally {
+          await hold.release();
+        }
       } finally {
-        const paused = wasPaused;
-        if (paused !== undefined) await giveOrders(register, (orders) => ({ ...orders, paused }));
         register.close();
         cluster.close();
       }

@@ -25,6 +25,12 @@ const order = async (
   }
 };
 
+/** What an operator says takes nothing from an update that is under way. */
+const byOperator = ({ hold }: Orders, given: Omit<Orders, 'hold'>): Orders => ({
+  ...given,
+  ...(hold === undefined ? {} : { hold }),
+});
+
 export const scalePause: Command = {
   name: 'pause',
   summary: 'Launch and end no workers until "imgrec scale resume"',
@@ -47,7 +53,8 @@ export const scaleResume: Command = {
     { does: 'on the local cloud', line: 'imgrec scale resume --local' },
     { does: 'of another cluster, as JSON', line: 'imgrec scale resume --local --cluster demo --json' },
   ],
-  run: (settings, context) => order(settings, context, () => ({ paused: false }), 'the policy decides'),
+  run: (settings, context) =>
+    order(settings, context, (orders) => byOperator(orders, { paused: false }), 'the policy decides'),
 };
 
 const wholeNumber = /^\d{1,5}$/;
@@ -74,7 +81,7 @@ export const scaleSet: Command = {
     return order(
       settings,
       context,
-      () => ({ paused: false, set }),
+      (orders) => byOperator(orders, { paused: false, set }),
       `${set} ${set === 1 ? 'worker' : 'workers'} until "imgrec scale resume"`,
     );
   },

@@ -66,7 +66,7 @@ export const explainAt = async (
 };
 
 const overruledBy: Readonly<Record<NonNullable<Explanation['overruled']>, string>> = {
-  paused: 'paused by an operator, so nothing is done',
+  paused: 'paused by an operator or an update, so nothing is done',
   set: 'an operator has set the number',
   hours: "the day's hours are spent",
 };

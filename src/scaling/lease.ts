@@ -35,12 +35,17 @@ export interface Held {
   readonly signal: AbortSignal;
 }
 
-/** What an operator told the scaler; it holds until `resume`. */
+/** What an operator told the scaler, which holds until `resume`; and what an update told it, which ends by itself. */
 const orders = z.object({
   paused: z.boolean().default(false),
   set: z.number().int().nonnegative().optional(),
+  /** Nothing is launched or ended until then, on S3's clock, or until its owner takes it away. */
+  hold: z.object({ by: z.string(), untilMs: z.number() }).optional(),
 });
 export type Orders = z.infer<typeof orders>;
+
+/** For how many milliseconds more an update keeps the scaler from acting; 0 when none does. Pure. */
+export const heldFor = ({ hold }: Orders, nowMs: number): number => Math.max(0, (hold?.untilMs ?? 0) - nowMs);
 
 const lockContent = z.object({
   v: z.literal(1),
@@ -188,12 +193,12 @@ const orderAttempts = 20;
  */
 export const giveOrders = async (
   register: Register,
-  change: (given: Orders) => Orders,
+  change: (given: Orders, nowMs: number) => Orders,
 ): Promise<LockContent | undefined> => {
   for (let attempt = 0; attempt < orderAttempts; attempt++) {
-    const { version } = await register.read();
+    const { nowMs, version } = await register.read();
     const content = readLock(version);
-    const next = { ...content, revision: randomId(), orders: change(content.orders) };
+    const next = { ...content, revision: randomId(), orders: change(content.orders, nowMs) };
     const { kind } = await register.write(JSON.stringify(next), version?.etag);
     if (kind === 'written') return next;
   }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { FoundInstance, InstanceState } from '../aws/ec2.ts';
 import { tagKeys } from '../aws/names.ts';
 import type { DatedReport } from '../fleet/members.ts';
+import type { Orders } from './lease.ts';
 import { emptyMemory, type Memory } from './memory.ts';
 import type { Sight } from './observe.ts';
 import { plan, type ScaleConfig } from './plan.ts';
@@ -100,11 +101,13 @@ const planned = (
   {
     set,
     paused = false,
+    hold,
     changes = {},
     memory = emptyMemory,
   }: {
     readonly set?: number;
     readonly paused?: boolean;
+    readonly hold?: NonNullable<Orders['hold']>;
     readonly changes?: Partial<ScaleConfig>;
     readonly memory?: Memory;
   } = {},
@@ -112,7 +115,7 @@ const planned = (
   plan(
     memory,
     sight,
-    { paused, ...(set === undefined ? {} : { set }) },
+    { paused, ...(set === undefined ? {} : { set }), ...(hold === undefined ? {} : { hold }) },
     { ...config, ...changes },
     () => `t${++serial}`,
   );
@@ -245,6 +248,17 @@ describe('whoever overrules the policy', () => {
     const fleet = sightOf([1, 2, 3, 4].map((slot) => ready(`i-${slot}`, slot)));
     const changes = { policy: { ...config.policy, max: 1 } };
     expect(planned(fleet, { paused: true, changes }).acts).toEqual([]);
+  });
+
+  test('held by an update: nothing is launched or sent away, until the hold ends by itself', () => {
+    const fleet = sightOf([1, 2, 3, 4].map((slot) => ready(`i-${slot}`, slot)));
+    const changes = { policy: { ...config.policy, max: 1 } };
+    const until = (untilMs: number) => planned(fleet, { hold: { by: 'an update', untilMs }, changes });
+    expect(until(fleet.nowMs + 1)).toMatchObject({ acts: [], overruled: 'paused' });
+    const released = until(fleet.nowMs);
+    expect(released.overruled).toBeUndefined();
+    expect(told(released)).toEqual(told(planned(fleet, { changes })));
+    expect(told(released)).not.toEqual([]);
   });
 
   test('the hours of a day: when they are spent there are no more than the minimum', () => {

@@ -5,7 +5,7 @@ import { isAlive, type Member } from '../fleet/members.ts';
 import type { Pool, PoolChoices } from '../fleet/pools.ts';
 import { type LostWorker, lostWorkers } from './boots.ts';
 import { type Act, cold, departureActs, dismissals, grow, shrink } from './changes.ts';
-import type { Orders } from './lease.ts';
+import { heldFor, type Orders } from './lease.ts';
 import type { Memory } from './memory.ts';
 import type { Observation } from './observation.ts';
 import type { QueueCounts, Sight } from './observe.ts';
@@ -51,8 +51,9 @@ const target = (
   orders: Orders,
   { min, max }: PolicyConfig,
   spent: boolean,
+  nowMs: number,
 ): Pick<Plan, 'desired' | 'overruled'> => {
-  if (orders.paused) return { desired, overruled: 'paused' };
+  if (orders.paused || heldFor(orders, nowMs) > 0) return { desired, overruled: 'paused' };
   const wanted = Math.min(orders.set ?? desired, max);
   if (spent && wanted > min) return { desired: min, overruled: 'hours' };
   return { desired: wanted, overruled: orders.set === undefined ? undefined : 'set' };
@@ -86,7 +87,7 @@ export const plan = (
   const decision = decide(before, observation, config.policy);
   const spend = noteSpend(memory.spend, members.filter(isAlive).length, nowMs);
   const spent = config.hoursPerDay !== undefined && hoursSpent(spend) >= config.hoursPerDay;
-  const { desired, overruled } = target(decision, orders, config.policy, spent);
+  const { desired, overruled } = target(decision, orders, config.policy, spent, nowMs);
 
   const hung = new Set(decision.terminate);
   const dismissed = dismissals(staying, hung);

@@ -1,6 +1,6 @@
 import type { Register } from '../aws/register.ts';
 import { hopelessBoots } from './boots.ts';
-import { type Orders, readLock } from './lease.ts';
+import { heldFor, type Orders, readLock } from './lease.ts';
 import { readMemory, type ScalerStanding } from './memory.ts';
 import { hoursSpent } from './spend.ts';
 
@@ -11,6 +11,8 @@ export interface ScalerStatus {
   /** Since the last write. */
   readonly seenSecondsAgo: number | undefined;
   readonly orders: Orders;
+  /** How long an update still keeps the scaler from acting, if nobody renews it. */
+  readonly heldSeconds: number;
   /** Of the last decision. */
   readonly fleet: ScalerStanding | undefined;
   readonly hoursToday: number;
@@ -40,6 +42,7 @@ export const scalerStatus = async (register: Pick<Register, 'read'>): Promise<Sc
     owner: holds ? owner : undefined,
     seenSecondsAgo: ageSeconds,
     orders,
+    heldSeconds: heldFor(orders, nowMs) / 1_000,
     fleet: memory.standing,
     hoursToday: hoursSpent(memory.spend),
     troubles: troublesOf(memory, nowMs),
@@ -67,6 +70,7 @@ export const renderStatus = ({
   owner,
   seenSecondsAgo,
   orders,
+  heldSeconds,
   fleet,
   hoursToday,
   troubles,
@@ -75,6 +79,9 @@ export const renderStatus = ({
   return [
     owner === undefined ? `no scaler is at work (${seen})` : `scaler ${owner} is at work (${seen})`,
     ...(orders.paused ? ['paused: nothing is launched or ended until "imgrec scale resume"'] : []),
+    ...(heldSeconds > 0
+      ? [`an update is replacing instances; without it the scaler goes on in ${Math.ceil(heldSeconds)} s`]
+      : []),
     ...(orders.set === undefined ? [] : [`set to ${orders.set} until "imgrec scale resume"`]),
     ...(fleet === undefined ? [] : [statusLine(fleet)]),
     `${hoursToday.toFixed(1)} instance-hours today`,

@@ -7,7 +7,7 @@ import { buildArtifact, inScratchFolder, packSelf } from '../../src/provision/bu
 import { type Target, targets } from '../../src/provision/node-binary.ts';
 
 /** Packing takes half a minute a target and npm's registry: at night. `test/e2e/boot.test.ts` packs this machine's own each time. */
-const asked = process.env['IMGREC_TEST_ARTIFACTS'] === '1';
+const asked = process.env['IMGREC_TEST_NIGHTLY'] === '1';
 
 /** `e_machine` of the ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html and its register of machines. */
 const machines: Readonly<Record<Target, number>> = { 'linux-x64': 62, 'linux-arm64': 183 };
@@ -38,7 +38,7 @@ const isForeign = (file: string): Promise<boolean> =>
     return ['cffaedfe', 'cefaedfe', 'feedfacf', 'cafebabe'].includes(magic) || magic.startsWith('4d5a');
   });
 
-describe.skipIf(!asked)(`the software${asked ? '' : ' (IMGREC_TEST_ARTIFACTS is not 1)'}`, () => {
+describe.skipIf(!asked)(`the software${asked ? '' : ' (IMGREC_TEST_NIGHTLY is not 1)'}`, () => {
   test.each(targets)(
     'for %s is of that machine in every file that is compiled',
     {

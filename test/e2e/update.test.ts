@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Cluster, openCluster } from '../../src/aws/cluster.ts';
 import type { Connection } from '../../src/aws/connection.ts';
 import { tagKeys } from '../../src/aws/names.ts';
+import type { Register } from '../../src/aws/register.ts';
 import { createReleases, type Releases } from '../../src/aws/releases.ts';
 import { createRunCommand, type RunCommand } from '../../src/aws/run-command.ts';
 import { systemClock } from '../../src/clock.ts';
@@ -20,32 +21,36 @@ import { machinesWith } from '../../src/provision/machines.ts';
 import { provision } from '../../src/provision/provision.ts';
 import type { RollingCloud } from '../../src/provision/rolling-fleet.ts';
 import { nameOf } from '../../src/provision/site.ts';
-import { updateFleet } from '../../src/provision/update.ts';
+import { type UpdateReport, updateFleet } from '../../src/provision/update.ts';
 import type { Order } from '../../src/provision/wish.ts';
 import { fleetReport, fleetReportKey } from '../../src/reports/reports.ts';
 import { giveOrders } from '../../src/scaling/lease.ts';
 import { openRegister } from '../../src/scaling/open.ts';
+import { scalerStatus } from '../../src/scaling/status.ts';
 import { startTestCloud } from '../fixtures/cluster.ts';
 import { judgeStore, type Photos, writePhotos } from '../fixtures/photos.ts';
-import { until } from '../fixtures/processes.ts';
+import { killStarted, runImgrec, startImgrec, until } from '../fixtures/processes.ts';
 
 const images = 200;
 const atOnce = 40;
 const graceSeconds = 15;
+
+/** What instances are told, as imgrec.json has it. */
+const settings = {
+  classifiers: 1,
+  'poll-wait': 1,
+  port: 0,
+  wait: '60s',
+  grace: `${graceSeconds}s`,
+  'min-workers': 0,
+};
 
 /** What `imgrec provision` is told: one web instance, and machines of which this machine makes processes. */
 const order: Order = {
   retentionSeconds: 7 * 86_400,
   visibilitySeconds: 30,
   graceSeconds,
-  workerSettings: {
-    classifiers: 1,
-    'poll-wait': 1,
-    port: 0,
-    wait: '60s',
-    grace: `${graceSeconds}s`,
-    'min-workers': 0,
-  },
+  workerSettings: settings,
   machines: machinesWith({ webInstances: 1 }),
 };
 
@@ -60,7 +65,7 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
   let commands: RunCommand;
   let rolling: RollingCloud;
   let ec2: EC2Client;
-  const said: string[] = [];
+  let register: Register;
 
   const userData = (role: Role, name = 'test') =>
     Buffer.from(renderUserData(readBootScript(), { v: 1, role, cluster: name }, { graceSeconds })).toString(
@@ -132,6 +137,11 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
       120_000,
     );
   };
+  /** As an operator types it, in a folder whose imgrec.json says the rest. */
+  const command = (grace: number): readonly string[] => [
+    ...['provision', 'update', '--local', '--state', cloud.stateFolder, '--cluster', 'test'],
+    ...['--grace', `${grace}s`, '--boot-timeout', '60s', '--max-workers', '3', '--yes', '--json'],
+  ];
   const update = (bootSeconds: number) =>
     updateFleet(rolling, {
       maxWorkers: 3,
@@ -139,12 +149,13 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
       graceSeconds,
       clock: systemClock,
       signal: new AbortController().signal,
-      say: (line) => said.push(line),
+      say: () => {},
     });
 
   beforeAll(async () => {
     home = await mkdtemp(path.join(tmpdir(), 'imgrec-update-'));
     photos = await writePhotos(home, 40);
+    await writeFile(path.join(home, 'imgrec.json'), JSON.stringify(settings));
     cloud = await startTestCloud({
       launcher: [process.execPath, compiledModule('bin/imgrec.ts'), 'instance'],
       graceSeconds,
@@ -153,9 +164,8 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
     const { installId } = await provision(connection, order);
     cluster = await openCluster(connection);
     // The web instance runs the scaler as well; what an update does is looked at without it.
-    const register = openRegister(cluster);
+    register = openRegister(cluster);
     await giveOrders(register, (orders) => ({ ...orders, paused: true }));
-    register.close();
     releases = createReleases(connection);
     commands = createRunCommand(connection);
     rolling = { releases, commands, s3: cluster.s3, names: cluster.names, installId };
@@ -166,15 +176,14 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
     await Promise.all([isReady(web?.id ?? ''), launchWorker(), launchWorker()]);
   }, 120_000);
   afterAll(async () => {
-    for (const { close } of [releases, commands, cluster]) close();
+    killStarted();
+    for (const { close } of [releases, commands, register, cluster]) close();
     ec2?.destroy();
     await cloud?.close();
     await rm(home, { recursive: true, force: true });
   });
 
   it(`loses none of ${images} images in flight`, async () => {
-    // Another grace is other user data, and so a version of each template.
-    await provision(connection, { ...order, graceSeconds: graceSeconds + 1 });
     const versions = { worker: '2', web: '2' };
     const before = (await live()).map(({ id }) => id);
     const files = (await readdir(photos.folder)).sort();
@@ -189,18 +198,24 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
     };
     const asking = Promise.all(Array.from({ length: atOnce }, client));
     await until('a tenth is answered', () => answers.length >= images / 10, 60_000);
-    const report = await update(60);
+    // Another grace is other user data, and so a version of each template.
+    const updated = await runImgrec(command(graceSeconds + 1), { cwd: home, withinMs: 120_000 });
     const answeredDuring = answers.length;
     await asking;
 
-    expect(report).toMatchObject({ release: versions });
+    expect(updated, updated.stderr).toMatchObject({ exitCode: 0 });
+    const report = JSON.parse(updated.stdout) as UpdateReport;
+    expect(report).toMatchObject({ schema: 'imgrec.provision.update/1', release: versions });
     expect(report.launched).toHaveLength(3);
     expect([...report.left].sort()).toEqual([...before].sort());
+    const lines = updated.stderr.split('\n');
     // The roll-out went on while images came and went, and the web tier was the last to be replaced.
     expect(answeredDuring).toBeGreaterThan(images / 10);
-    expect(said.findIndex((line) => line.includes('launched web'))).toBeGreaterThan(
-      said.findLastIndex((line) => line.includes('launched worker')),
+    expect(lines.findIndex((line) => line.includes('launched web'))).toBeGreaterThan(
+      lines.findLastIndex((line) => line.includes('launched worker')),
     );
+    // What an operator had paused stays so, and nothing else holds the scaler any more.
+    expect((await scalerStatus(register)).orders).toEqual({ paused: true });
 
     const after = await live();
     expect(after.map(({ version }) => version)).toEqual(['2', '2', '2']);
@@ -244,5 +259,36 @@ describe('an update of a cluster at work', { timeout: 180_000 }, () => {
     const web = (await live()).find(({ tags }) => tags[tagKeys.role] === 'web');
     expect((await releases.addresses({ [tagKeys.slot]: '1' }))[0]?.instanceId).toBe(web?.id);
     expect(await ask((await readdir(photos.folder))[0] ?? '', 'after')).not.toBe('');
+  });
+
+  it('is killed: the scaler is free again by itself, and the next run goes on', async () => {
+    await giveOrders(register, () => ({ paused: false }));
+    const before = (await live()).map(({ id }) => id).sort();
+    const run = startImgrec(command(graceSeconds + 2), { cwd: home });
+    await until('a worker is launched', () => run.stderr().includes('launched worker'), 60_000);
+    run.signal('SIGKILL');
+    expect(await run.exit()).toMatchObject({ signal: 'SIGKILL' });
+    // Nobody is there to say so; half a minute later S3's clock does.
+    const { orders, heldSeconds } = await scalerStatus(register);
+    expect(orders.paused).toBe(false);
+    expect(heldSeconds).toBeGreaterThan(0);
+    expect(heldSeconds).toBeLessThanOrEqual(30);
+    const later = {
+      read: async () => {
+        const { nowMs, version } = await register.read();
+        return { nowMs: nowMs + 31_000, version };
+      },
+    };
+    expect((await scalerStatus(later)).heldSeconds).toBe(0);
+    if (process.env['IMGREC_TEST_NIGHTLY'] !== '1') return;
+
+    // It waits as long as the other may still be alive.
+    const next = await runImgrec(command(graceSeconds + 2), { cwd: home, withinMs: 170_000 });
+    expect(next, next.stderr).toMatchObject({ exitCode: 0 });
+    expect(next.stderr).toContain('another update has the scaler stopped');
+    const { left } = JSON.parse(next.stdout) as UpdateReport;
+    expect(left).toEqual(expect.arrayContaining(before));
+    expect((await live()).filter(({ tags }) => tags[tagKeys.role] === 'web')).toHaveLength(1);
+    expect(await ask((await readdir(photos.folder))[0] ?? '', 'after-the-kill')).not.toBe('');
   });
 });
