@@ -198,7 +198,7 @@ const machines = (subject: PolicySubject): readonly Statement[] => {
       [...of('vpc', 'subnet'), ec2Arn(subject, 'image/*', '')],
     ),
     allow('MakeFrom', ['ec2:RunInstances'], of('launch-template', 'security-group'), ours),
-    allow('TagWhatIsMade', ['ec2:CreateTags'], of('*'), {
+    allow('TagWhatIsMade', ['ec2:CreateTags'], [...of('*'), ec2Arn(subject, 'image/*', '')], {
       StringEquals: {
         'ec2:CreateAction': [
           'CreateLaunchTemplate',

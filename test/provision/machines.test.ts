@@ -1,5 +1,11 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import type { Connection } from '../../src/aws/connection.ts';
+import {
+  CreateSubnetCommand,
+  CreateVpcCommand,
+  CreateVpcEndpointCommand,
+  EC2Client,
+} from '@aws-sdk/client-ec2';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Connection, clientConfig } from '../../src/aws/connection.ts';
 import { createIam } from '../../src/aws/iam.ts';
 import { openEc2Setup } from '../../src/aws/machines.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
@@ -8,9 +14,10 @@ import type { LocalCloudOptions } from '../../src/localcloud/server.ts';
 import { destroy, planDestroy } from '../../src/provision/destroy.ts';
 import { instanceTrust, type MachineChoices, machinesWith } from '../../src/provision/machines.ts';
 import { openProvisioner, provision } from '../../src/provision/provision.ts';
+import { wishOf } from '../../src/provision/wish.ts';
 import { startTestCloud } from '../fixtures/cluster.ts';
 import { openRecorder } from './recorder.ts';
-import { idleLauncher } from './targets.ts';
+import { idleLauncher, moto, motoConnection } from './targets.ts';
 
 const order = (machines: Partial<MachineChoices>) => ({
   retentionSeconds: 7 * 86_400,
@@ -95,6 +102,59 @@ describe('--subnets', () => {
     await expect(provision(connection, order({ subnets: [publicSubnet, behindNat] }))).rejects.toMatchObject({
       message: expect.stringContaining('not in one VPC'),
     });
+  });
+});
+
+const elsewhere = moto === undefined ? ' (IMGREC_TEST_MOTO does not say where moto is)' : '';
+
+describe.skipIf(moto === undefined)(`private --subnets with VPC endpoints, on moto${elsewhere}`, () => {
+  const services = ['s3', 'sqs', 'ssm', 'ssmmessages', 'ec2messages', 'sts', 'ec2'];
+  const connection = motoConnection();
+  let ec2: EC2Client;
+  let vpcId: string;
+  let subnetId: string;
+
+  const endpoint = async (service: string): Promise<string> => {
+    const { VpcEndpoint } = await ec2.send(
+      new CreateVpcEndpointCommand({
+        VpcId: vpcId,
+        ServiceName: `com.amazonaws.us-east-1.${service}`,
+        ...(service === 's3' ? {} : { VpcEndpointType: 'Interface', SubnetIds: [subnetId] }),
+      }),
+    );
+    return VpcEndpoint?.VpcEndpointId ?? '';
+  };
+  const planFor = async () => {
+    const provisioner = await openProvisioner(connection);
+    try {
+      const wish = await wishOf(provisioner.clouds, order({ subnets: [subnetId] }));
+      return await provisioner.plan(wish, { adopt: false });
+    } finally {
+      provisioner.close();
+    }
+  };
+
+  beforeAll(async () => {
+    ec2 = new EC2Client(clientConfig(connection));
+    const { Vpc } = await ec2.send(new CreateVpcCommand({ CidrBlock: '10.9.0.0/16' }));
+    vpcId = Vpc?.VpcId ?? '';
+    const { Subnet } = await ec2.send(new CreateSubnetCommand({ VpcId: vpcId, CidrBlock: '10.9.0.0/24' }));
+    subnetId = Subnet?.SubnetId ?? '';
+  });
+  // moto does not delete endpoints, and so not what they are in: they end with it.
+  afterAll(() => ec2.destroy());
+
+  test('are refused while one is missing, and taken with all of them, without an address', async () => {
+    const missing = services.slice(-2);
+    for (const service of services.slice(0, -2)) await endpoint(service);
+    await expect(planFor()).rejects.toMatchObject({
+      message: expect.stringMatching(new RegExp(`no VPC endpoint for ${missing.join(', ')}$`)),
+    });
+    for (const service of missing) await endpoint(service);
+    const { steps } = await planFor();
+    expect(steps.map(({ kind }) => kind)).not.toContain('address');
+    const web = steps.find(({ kind }) => kind === 'instance')?.wanted;
+    expect(web?.made).toMatchObject({ subnetId });
   });
 });
 

@@ -9,7 +9,7 @@ import {
   roleArn,
 } from '../../src/provision/policy-parts.ts';
 import { formOf, inputOf, type Sent } from './recorder.ts';
-import { type IamRequest, requestsOf } from './requests.ts';
+import { type IamRequest, kmsRequests, requestsOf } from './requests.ts';
 
 const request = (
   action: string,
@@ -17,7 +17,7 @@ const request = (
   context: Readonly<Record<string, string>> = {},
 ): IamRequest => ({ action, resource, context: { 'aws:RequestedRegion': 'us-east-1', ...context } });
 
-/** What the ids of EC2 begin with, and what ARNs call it. All but the `untagged` carry the cluster's tag. */
+/** What the ids of EC2 begin with, and what ARNs call it. */
 const kindOf: Readonly<Record<string, string>> = {
   lt: 'launch-template',
   sg: 'security-group',
@@ -25,8 +25,22 @@ const kindOf: Readonly<Record<string, string>> = {
   eipalloc: 'elastic-ip',
   vpc: 'vpc',
   subnet: 'subnet',
+  ami: 'image',
+  snap: 'snapshot',
 };
-const untagged = new Set(['vpc', 'subnet']);
+
+/** Whether something carries the cluster's tag when a call names it: a builder's image is Amazon's, and snapshots come untagged. */
+const isTagged = (kind: string, call: string): boolean => {
+  if (kind === 'image') return call !== 'RunInstances';
+  if (kind === 'snapshot') return call !== 'CreateTags';
+  return kind !== 'vpc' && kind !== 'subnet';
+};
+
+/** The ARNs of images and snapshots name no account. */
+const unowned = new Set(['image', 'snapshot']);
+
+const arnOf = (subject: PolicySubject, kind: string, id: string): string =>
+  unowned.has(kind) ? ec2Arn(subject, `${kind}/${id}`, '') : ec2Arn(subject, `${kind}/${id}`);
 
 /** What a call makes, besides what its parameters name. RunInstances as its template says: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html */
 const made: Readonly<Record<string, readonly string[]>> = {
@@ -34,6 +48,7 @@ const made: Readonly<Record<string, readonly string[]>> = {
   CreateSecurityGroup: ['security-group'],
   AllocateAddress: ['elastic-ip'],
   RunInstances: ['instance', 'volume', 'network-interface'],
+  CreateImage: ['image', 'snapshot'],
 };
 
 const ec2Requests = (call: Sent, subject: PolicySubject): readonly IamRequest[] => {
@@ -42,25 +57,29 @@ const ec2Requests = (call: Sent, subject: PolicySubject): readonly IamRequest[] 
   const cluster = subject.names.cluster;
   const ours = { [`aws:ResourceTag/${tagKeys.cluster}`]: cluster };
   const given = [...form].some(
-    ([key, value]) => /^TagSpecification\.\d+\.Tag\.\d+\.Value$/.test(key) && value === cluster,
+    ([key, value]) => /^(?:TagSpecification\.\d+\.)?Tag\.\d+\.Value$/.test(key) && value === cluster,
   );
   const asked: Readonly<Record<string, string>> = given
     ? { [`aws:RequestTag/${tagKeys.cluster}`]: cluster }
     : {};
   const named = [...form]
     .filter(([key]) =>
-      /^(?:(?:LaunchTemplate\.)?LaunchTemplateId|GroupId|(?:InstanceId|ResourceId)(?:\.\d+)?|AllocationId|VpcId|SubnetId)$/.test(
+      /^(?:(?:LaunchTemplate\.)?LaunchTemplateId|GroupId|(?:InstanceId|ResourceId)(?:\.\d+)?|AllocationId|VpcId|SubnetId|ImageId|SnapshotId)$/.test(
         key,
       ),
     )
     .map(([, id]) => {
       const kind = kindOf[id.split('-')[0] ?? ''] ?? 'unknown';
-      return request(call.operation, ec2Arn(subject, `${kind}/${id}`), untagged.has(kind) ? {} : ours);
+      return request(call.operation, arnOf(subject, kind, id), {
+        ...asked,
+        ...(isTagged(kind, name) ? ours : {}),
+      });
     });
   const making = (made[name] ?? []).flatMap((kind) => [
-    request(call.operation, ec2Arn(subject, `${kind}/*`), asked),
-    ...(given
-      ? [request('ec2:CreateTags', ec2Arn(subject, `${kind}/*`), { ...asked, 'ec2:CreateAction': name })]
+    request(call.operation, arnOf(subject, kind, '*'), asked),
+    // An image's tags are its own, and not its snapshot's.
+    ...(given && kind !== 'snapshot'
+      ? [request('ec2:CreateTags', arnOf(subject, kind, '*'), { ...asked, 'ec2:CreateAction': name })]
       : []),
   ]);
   const fromTemplate =
@@ -69,12 +88,17 @@ const ec2Requests = (call: Sent, subject: PolicySubject): readonly IamRequest[] 
           request(call.operation, ec2Arn(subject, 'image/ami-1', '')),
           request(call.operation, ec2Arn(subject, 'subnet/subnet-1')),
           request(call.operation, ec2Arn(subject, 'security-group/sg-1'), ours),
+          request(call.operation, ec2Arn(subject, 'launch-template/lt-1'), ours),
           request('iam:PassRole', roleArn(subject, subject.names.webName), {
             'iam:PassedToService': ec2Service(subject.place.partition),
           }),
         ]
       : [];
-  return [...named, ...making, ...fromTemplate];
+  const templateByName =
+    name === 'ModifyLaunchTemplate' && form.has('LaunchTemplateName')
+      ? [request(call.operation, ec2Arn(subject, 'launch-template/lt-1'), ours)]
+      : [];
+  return [...named, ...making, ...fromTemplate, ...templateByName];
 };
 
 const iamRequests = (call: Sent, subject: PolicySubject): readonly IamRequest[] => {
@@ -101,13 +125,21 @@ const iamRequests = (call: Sent, subject: PolicySubject): readonly IamRequest[] 
 const ssmRequests = (call: Sent, subject: PolicySubject): readonly IamRequest[] => {
   const input = inputOf(call);
   const name = String(input['Name'] ?? input['DocumentName'] ?? input['ResourceId'] ?? '');
-  // Amazon's own parameters belong to no account, and the simulator takes no ARN without one.
-  if (name.startsWith('/aws/')) return [];
+  if (call.operation === 'ssm:GetCommandInvocation') return [request(call.operation, '*')];
+  const instances = ((input['InstanceIds'] ?? []) as readonly string[]).map((id) =>
+    request(call.operation, ec2Arn(subject, `instance/${id}`), {
+      [`ssm:resourceTag/${tagKeys.cluster}`]: subject.names.cluster,
+    }),
+  );
+  // Amazon's own parameters and documents belong to no account, and the simulator takes no ARN without one.
+  if (name.startsWith('/aws/') || name.startsWith('AWS-')) return instances;
   const resource = name.startsWith('/') ? parameterArn(subject, name) : documentArn(subject, name);
   const tagging = input['Tags'] !== undefined && !call.operation.endsWith('AddTagsToResource');
   return [
     request(call.operation, resource),
     ...(tagging ? [request('ssm:AddTagsToResource', resource)] : []),
+    ...kmsRequests(input, resource, subject.place.account),
+    ...instances,
   ];
 };
 
