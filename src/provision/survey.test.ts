@@ -4,7 +4,7 @@ import { someLaunchSettings } from '../../test/provision/wish.ts';
 import { readBootScript, renderUserData } from '../fleet/user-data.ts';
 import { type Clouds, openClouds } from './clouds.ts';
 import { inImage, machinesWith } from './machines.ts';
-import { survey } from './survey.ts';
+import { newestImageFor, survey } from './survey.ts';
 
 const artifact = 'a'.repeat(64);
 const own = 'ami-0123456789abcdef0';
@@ -48,4 +48,26 @@ test("an image of the workers' processor is not for a web instance of another", 
   expect(imageIds.web).toMatch(/^ami-/);
   expect(imageIds.web).not.toBe(own);
   expect(software.web).toBeUndefined();
+});
+
+test('workers on ARM processors are launched from an ARM image of Amazon, which the web tier need not be', async () => {
+  const { imageIds } = await survey(
+    { ...clouds, names: { ...clouds.names, workerName: 'none', webName: 'none', imageParameter: '/none' } },
+    machinesWith({
+      allowFrom: '203.0.113.7/32',
+      instanceTypes: ['c7g.medium', 't4g.small'],
+      webInstanceType: 't3.small',
+    }),
+  );
+  const newest = (type: string) => newestImageFor(clouds, type);
+  expect(imageIds).toEqual({ web: await newest('t3.small'), worker: await newest('c7g.medium') });
+  expect(imageIds.worker).not.toBe(imageIds.web);
+});
+
+test('types of two processors are refused: a template has one image', async () => {
+  const mixed = machinesWith({ instanceTypes: ['c7a.medium', 'c7g.medium'] });
+  await expect(survey(clouds, mixed)).rejects.toMatchObject({
+    exitCode: 64,
+    message: '--instance-types c7a.medium,c7g.medium are of two architectures',
+  });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { policySubject } from '../../src/provision/machines.ts';
+import { operatorPolicy } from '../../src/provision/operator-policy.ts';
 import { scalerPolicy, webPolicy, workerPolicy } from '../../src/provision/policies.ts';
 import type { Policy } from '../../src/provision/policy-parts.ts';
 import { judges, without } from './judges.ts';
@@ -9,11 +10,14 @@ import { someSite } from './wish.ts';
 
 const { account } = someSite.place;
 const subject = policySubject(someSite, { ...someMachines, apiKeys: true });
+const boundary = `arn:aws:iam::${account}:policy/limits`;
 const policies = {
   web: webPolicy(subject),
   'web without keys': webPolicy({ ...subject, apiKeys: false }),
   worker: workerPolicy(subject),
   scaler: scalerPolicy(subject),
+  operator: operatorPolicy(subject),
+  'bound operator': operatorPolicy({ ...subject, permissionsBoundary: boundary }),
 } as const satisfies Record<string, Policy>;
 
 const queue = (name: string) => `arn:aws:sqs:us-east-1:${account}:${name}`;
@@ -67,6 +71,9 @@ const allowed: readonly Row[] = [
   ['web', 's3:PutObject', key('ops', 'web/w1.json')],
   ['web', 'ssm:GetParameter', parameter('/imgrec/demo/api-keys')],
   ['web', 'kms:Decrypt', kmsKey, throughSsm('/imgrec/demo/api-keys')],
+  ['operator', 'iam:CreateRole', role('/imgrec/demo-web')],
+  ['bound operator', 'iam:CreateRole', role('/imgrec/demo-web'), { 'iam:PermissionsBoundary': boundary }],
+  ['bound operator', 'iam:PutRolePolicy', role('/imgrec/demo-web'), { 'iam:PermissionsBoundary': boundary }],
   ['scaler', 'sqs:GetQueueAttributes', requests],
   ['scaler', 's3:PutObject', key('ops', 'locks/scale'), { 's3:if-match': '"etag"' }],
   ['scaler', 'ec2:RunInstances', ec2('instance/*'), launch],
@@ -89,6 +96,26 @@ const allowed: readonly Row[] = [
 ];
 
 const denied: readonly Row[] = [
+  // Whoever provisions touches this cluster, and gives no role more than its boundary.
+  ['bound operator', 'iam:CreateRole', role('/imgrec/demo-web')],
+  [
+    'bound operator',
+    'iam:CreateRole',
+    role('/imgrec/demo-web'),
+    { 'iam:PermissionsBoundary': 'arn:aws:iam::aws:policy/AdministratorAccess' },
+  ],
+  ['bound operator', 'iam:PutRolePolicy', role('/imgrec/demo-web')],
+  ['bound operator', 'iam:DeleteRolePermissionsBoundary', role('/imgrec/demo-web')],
+  ['operator', 'iam:CreateRole', role('/imgrec/demo-admin')],
+  ['operator', 'iam:AttachRolePolicy', role('/imgrec/demo-web')],
+  ['operator', 'iam:PassRole', role('/imgrec/demo-web'), { 'iam:PassedToService': 'lambda.amazonaws.com' }],
+  ['operator', 's3:DeleteBucket', 'arn:aws:s3:::somebody-elses'],
+  ['operator', 'sqs:DeleteQueue', queue('other-requests')],
+  ['operator', 'ssm:PutParameter', parameter('/imgrec/other/settings')],
+  ['operator', 'kms:Decrypt', kmsKey],
+  ['operator', 'ec2:TerminateInstances', instance, { 'aws:ResourceTag/imgrec:cluster': 'other' }],
+  ['operator', 'ec2:RunInstances', ec2('instance/*')],
+  ['operator', 'ec2:CreateTags', instance],
   // A worker takes work and gives results, and nothing else.
   ['worker', 'sqs:SendMessage', requests],
   ['worker', 'sqs:PurgeQueue', requests],
