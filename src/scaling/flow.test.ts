@@ -65,6 +65,19 @@ describe('what has arrived', () => {
     expect(arrived(looks)).toBeCloseTo(80);
   });
 
+  test('a burst that workers report half a minute after the web tier did is no second one', () => {
+    const at = (seconds: number) => start + seconds * 1_000;
+    const web = (seconds: number, total: number) => [counter(total, at(seconds), { name: 'web' })];
+    const done = counter(200, at(46), { name: 'worker', forSeconds: 40 });
+    const looks = [
+      look(0, 0, [], web(0, 0)),
+      look(6, 100, [], web(6, 130)),
+      look(9, 0, [], web(9, 200)),
+      look(50, 0, [done], web(46, 200)),
+    ];
+    expect(Math.abs(arrived(looks) - 200)).toBeLessThan(2);
+  });
+
   test('reports that come late make neither a pause nor a burst', () => {
     const at = (seconds: number) => start + seconds * 1_000;
     // Ten a second; the worker reports every 20 s, the look is every 10 s.

@@ -36,8 +36,11 @@ const patienceMs = 45_000;
 /** A counter that is this much older than what is remembered was counting before anybody looked. */
 const oldMs = 60_000;
 
-/** Being ahead is forgotten by half in this time: after a purge, arrivals would be hidden until as many had come again. */
-const forgetAheadMs = 60_000;
+/**
+ * Being ahead is forgotten by half in this time: after a purge, arrivals would be hidden until as many had come again. Much longer than
+ * a report takes: an image that the web tier has counted must not count again when its worker says that it is done.
+ */
+const forgetAheadMs = 600_000;
 
 /** A counter's value at `atMs`, on the straight line from what was accounted for to its last report. */
 const valueAt = (counter: Counter, base: number, baseAtMs: number, atMs: number): number => {
@@ -115,8 +118,8 @@ export const noteFlow = (
   const share = since > 0 ? Math.min(1, Math.max(0, (toMs - memory.countedAtMs) / since)) : 1;
   const then = memory.counted + (backlog - memory.counted) * share;
   const kept = 0.5 ** ((toMs - memory.atMs) / forgetAheadMs);
-  const queue = memory.ahead.queue * kept - (then - memory.backlog + taken.count);
-  const web = memory.ahead.web * kept - put.count;
+  const queue = memory.ahead.queue - (then - memory.backlog + taken.count);
+  const web = memory.ahead.web - put.count;
   const count = Math.max(0, -Math.min(queue, web));
   return {
     memory: {
@@ -125,7 +128,7 @@ export const noteFlow = (
       ...counted,
       done: taken.values,
       accepted: put.values,
-      ahead: { queue: queue + count, web: web + count },
+      ahead: { queue: (queue + count) * kept, web: (web + count) * kept },
     },
     arrivals: [{ from: memory.atMs / 1_000, to: toMs / 1_000, count }],
   };

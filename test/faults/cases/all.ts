@@ -1,6 +1,7 @@
 import type { FaultTest } from '../trial.ts';
 import { cloudTests } from './cloud.ts';
 import { thousand } from './controller.ts';
+import { elasticTests } from './elastic.ts';
 import { imageTests } from './images.ts';
 import { machineTests } from './machine.ts';
 import { messageTests } from './messages.ts';
@@ -19,5 +20,6 @@ export const faultTests: readonly FaultTest[] = [
   ...messageTests,
   ...machineTests,
   ...scalingTests,
+  ...elasticTests,
   thousand,
 ].sort((a, b) => Number(a.name.slice(1)) - Number(b.name.slice(1)));

@@ -51,11 +51,11 @@ export const openEyes = (trial: Trial, lab: Lab) => {
 };
 
 /** Tokens that launched more than one instance. */
-const twice = (instances: readonly FoundInstance[]): number =>
+export const twice = (instances: readonly FoundInstance[]): number =>
   instances.length - new Set(instances.map(({ clientToken }) => clientToken)).size;
 
 /** Workers of instances that ended without finishing what they had: their log does not say that they stopped. */
-const cutShort = (lab: Lab): string[] => {
+export const cutShort = (lab: Lab): string[] => {
   const folder = path.join(lab.folder, 'state', 'instances');
   if (!existsSync(folder)) return [];
   return readdirSync(folder).filter((name) => {
@@ -67,7 +67,7 @@ const cutShort = (lab: Lab): string[] => {
 export const decisionsOf = (lab: Lab): Promise<Explanation[]> =>
   explainLast(lab.cluster.s3, lab.cluster.names.opsBucket, 10_000);
 
-const different = (decisions: readonly Explanation[]): Check =>
+export const different = (decisions: readonly Explanation[]): Check =>
   equals(
     'decisions that come out differently when made again',
     decisions.filter(({ replay }) => replay !== 'same').length,
@@ -220,59 +220,6 @@ const awkwardCloud: FaultTest = {
   },
 };
 
-const burst: FaultTest = {
-  name: 'F29',
-  title: 'a burst of 200 images at a fleet of none: up to the maximum, and down to none again',
-  run: async (trial) => {
-    const lab = await openFleet(trial);
-    const eyes = openEyes(trial, lab);
-    const most = trial.pick(3, 6);
-    const web = await lab.startWeb();
-    const url = await urlOf(web);
-    // The course's rule: a worker for two that wait, and none a minute after the last.
-    const scaler = lab.launchScaler({ args: scaling(0, most, '--policy', 'seed') });
-    await scaler.ready;
-    await delay(2_000);
-    const atRest = (await eyes.all()).length;
-    let peak = 0;
-    let watching = true;
-    const watch = (async () => {
-      for (; watching; await delay(200)) peak = Math.max(peak, (await eyes.alive()).length);
-    })();
-    const load = startLoad({ urls: () => [url], photos: trial.photos, count: 200, concurrency: 100 });
-    await load.done;
-    const none = await becomesTrue(async () => (await eyes.alive()).length === 0, 120_000, 500);
-    watching = false;
-    await watch;
-    const all = await eyes.all();
-    scaler.signal('SIGTERM');
-    await scaler.ended;
-    const decisions = await decisionsOf(lab);
-    const changes = decisions.filter(({ acts }) => acts.length > 0);
-    for (const { sentence, acts } of changes) trial.say(`${sentence} [${acts.join(', ')}]`);
-    return conclude(lab, load.operations, undefined, async ({ acked }) => [
-      equals('acked', acked, 200),
-      equals('workers at rest', atRest, 0),
-      equals('workers at most', peak, most),
-      isTrue('none is left', none),
-      equals('launched twice', twice(all), 0),
-      equals('workers ended while working', cutShort(lab).length, 0),
-      equals('dead letters', await deadLetters(lab), 0),
-      atLeast(
-        'decisions that launch',
-        changes.filter(({ acts }) => acts.some((act) => act.startsWith('launch'))).length,
-        1,
-      ),
-      atLeast(
-        'decisions that drain',
-        changes.filter(({ acts }) => acts.some((act) => act.startsWith('drain'))).length,
-        1,
-      ),
-      different(decisions),
-    ]);
-  },
-};
-
 const cron: FaultTest = {
   name: 'F30',
   title: 'five shifts of cron in a row, and one that overlaps',
@@ -305,4 +252,4 @@ const cron: FaultTest = {
   },
 };
 
-export const scalingTests: readonly FaultTest[] = [wrongClocks, shrinkUnderLoad, awkwardCloud, burst, cron];
+export const scalingTests: readonly FaultTest[] = [wrongClocks, shrinkUnderLoad, awkwardCloud, cron];
