@@ -75,7 +75,14 @@ describe('what has arrived', () => {
       look(9, 0, [], web(9, 200)),
       look(50, 0, [done], web(46, 200)),
     ];
-    expect(Math.abs(arrived(looks) - 200)).toBeLessThan(2);
+    expect(arrived(looks)).toBeCloseTo(200);
+  });
+
+  test('after a purge, what others send is seen again within minutes', () => {
+    const purged = [look(0, 1_000), look(10, 0)];
+    const later = Array.from({ length: 60 }, (_, index) => look(20 + index * 10, 10 * (index + 1)));
+    // One a second for ten minutes; a thousand hide those of the first four and a half.
+    expect(arrived([...purged, ...later])).toBeGreaterThan(300);
   });
 
   test('reports that come late make neither a pause nor a burst', () => {

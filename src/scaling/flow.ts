@@ -14,6 +14,26 @@ export interface Counter {
   readonly final?: boolean;
 }
 
+/** Whoever has been silent for this long is not waited for: three reports of a worker were due. */
+const patienceMs = 45_000;
+/** Being ahead is forgotten by half in this time: after a purge, arrivals would be hidden until as many had come again. */
+const forgetAheadMs = 60_000;
+
+/** What one side is ahead by. */
+const lead = z.object({
+  by: z.number(),
+  /** When it last grew: what has been ahead for less than a report takes is no more than a report that has not come. */
+  sinceMs: z.number(),
+});
+type Lead = z.infer<typeof lead>;
+
+/** The lead after `by` at a moment, and what is forgotten of it until the next. */
+const leadAfter = (before: Lead, by: number, fromMs: number, toMs: number): Lead => {
+  if (by > before.by) return { by, sinceMs: toMs };
+  const stale = toMs - Math.max(fromMs, before.sinceMs + patienceMs);
+  return { by: stale > 0 ? by * 0.5 ** (stale / forgetAheadMs) : by, sinceMs: before.sinceMs };
+};
+
 const totals = z.record(z.string(), z.number());
 
 /** What of the counters has been accounted for, up to one moment. */
@@ -27,20 +47,12 @@ export const flowMemory = z.object({
   done: totals,
   accepted: totals,
   /** How far what was reported as arrived is ahead of what the queue, and the web processes, account for. */
-  ahead: z.object({ queue: z.number(), web: z.number() }),
+  ahead: z.object({ queue: lead, web: lead }),
 });
 export type FlowMemory = z.infer<typeof flowMemory>;
 
-/** Whoever has been silent for this long is not waited for: three reports of a worker were due. */
-const patienceMs = 45_000;
 /** A counter that is this much older than what is remembered was counting before anybody looked. */
 const oldMs = 60_000;
-
-/**
- * Being ahead is forgotten by half in this time: after a purge, arrivals would be hidden until as many had come again. Much longer than
- * a report takes: an image that the web tier has counted must not count again when its worker says that it is done.
- */
-const forgetAheadMs = 600_000;
 
 /** A counter's value at `atMs`, on the straight line from what was accounted for to its last report. */
 const valueAt = (counter: Counter, base: number, baseAtMs: number, atMs: number): number => {
@@ -104,7 +116,7 @@ export const noteFlow = (
         ...counted,
         done: totalsOf(done),
         accepted: totalsOf(accepted),
-        ahead: { queue: 0, web: 0 },
+        ahead: { queue: { by: 0, sinceMs: nowMs }, web: { by: 0, sinceMs: nowMs } },
       },
       arrivals: [],
     };
@@ -117,9 +129,9 @@ export const noteFlow = (
   const since = nowMs - memory.countedAtMs;
   const share = since > 0 ? Math.min(1, Math.max(0, (toMs - memory.countedAtMs) / since)) : 1;
   const then = memory.counted + (backlog - memory.counted) * share;
-  const kept = 0.5 ** ((toMs - memory.atMs) / forgetAheadMs);
-  const queue = memory.ahead.queue - (then - memory.backlog + taken.count);
-  const web = memory.ahead.web - put.count;
+  const { ahead, atMs } = memory;
+  const queue = ahead.queue.by - (then - memory.backlog + taken.count);
+  const web = ahead.web.by - put.count;
   const count = Math.max(0, -Math.min(queue, web));
   return {
     memory: {
@@ -128,7 +140,10 @@ export const noteFlow = (
       ...counted,
       done: taken.values,
       accepted: put.values,
-      ahead: { queue: (queue + count) * kept, web: (web + count) * kept },
+      ahead: {
+        queue: leadAfter(ahead.queue, queue + count, atMs, toMs),
+        web: leadAfter(ahead.web, web + count, atMs, toMs),
+      },
     },
     arrivals: [{ from: memory.atMs / 1_000, to: toMs / 1_000, count }],
   };

@@ -148,7 +148,9 @@ const runAll = async (tests: readonly FaultTest[], lanes: number, bench: Bench):
       bench.say(renderRow(row));
     }
   };
-  const beside = tests.filter(({ alone }) => !alone);
+  const beside = tests
+    .filter(({ alone }) => !alone)
+    .sort((a, b) => Number(b.long ?? false) - Number(a.long ?? false));
   await Promise.all(Array.from({ length: lanes }, () => lane(beside)));
   await lane(tests.filter(({ alone }) => alone));
   return rows.sort((a, b) => Number(a.test.slice(1)) - Number(b.test.slice(1)));

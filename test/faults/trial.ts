@@ -48,6 +48,8 @@ export interface FaultTest {
   readonly title: string;
   /** Too long for CI whatever its size. */
   readonly nightly?: boolean;
+  /** Waits much and works little: begun first, so that the others run beside it. */
+  readonly long?: boolean;
   /** Compares speeds, so that no other test may run beside it. */
   readonly alone?: boolean;
   run(trial: Trial): Promise<Finding>;

@@ -109,6 +109,7 @@ const sendBurst = async (
 const burst: FaultTest = {
   name: 'F29',
   title: 'a burst of 200 images at a fleet of none: up to the maximum, and down to none again',
+  long: true,
   run: async (trial) => {
     // Nothing has been measured when it comes, and an image in two seconds is what the scaler is told: 200 are then the work of
     // four workers for the target wait, or of seven.
@@ -122,6 +123,7 @@ const burst: FaultTest = {
 const seedBurst: FaultTest = {
   name: 'F29.1',
   title: "the course's expectations of its own rule: none at rest, up under 100 requests, down again after",
+  long: true,
   run: async (trial) => {
     // A worker for two that wait, and none a minute after the last.
     const { lab, operations, checks } = await sendBurst(trial, 100, trial.pick(2, 6), ['--policy', 'seed']);
