@@ -15,7 +15,7 @@ const allowed = [
   /^assets\/userdata\/(boot\.sh|imgrec@\.service)$/,
   /^assets\/models\/[a-z0-9-]+\/(model\.onnx|manifest\.json|labels\.json)$/,
   /^assets\/samples\/([a-z]+\.jpg|truth\.csv|NOTICE\.md)$/,
-  /^assets\/web\/index\.html$/,
+  /^assets\/web\/(index\.html|key\.js)$/,
   /^assets\/(prices\.json|traces\/day\.csv)$/,
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|NOTICE)$/,
 ];
@@ -41,6 +41,7 @@ describe('the npm package', () => {
         ...['model.onnx', 'manifest.json', 'labels.json'].map((name) => `${model}/${name}`),
         ...['daisy.jpg', 'truth.csv'].map((name) => `assets/samples/${name}`),
         'assets/web/index.html',
+        'assets/web/key.js',
         'assets/userdata/boot.sh',
         'dist/package-lock.json',
         'LICENSE',

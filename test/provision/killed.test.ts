@@ -18,7 +18,7 @@ const order: Order = {
 };
 
 /** Nobody here waits for a machine that takes minutes: what polls every two seconds may poll at once. */
-const clock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 20), signal) };
+const clock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 5), signal) };
 
 /** All of them at night, every third otherwise: each costs two runs and a destroy. */
 const stride = process.env['IMGREC_TEST_EVERY_CALL'] === '1' ? 1 : 3;
