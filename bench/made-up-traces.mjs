@@ -67,8 +67,55 @@ const regimes = () => {
   };
 };
 
+const pareto = (least, shape) => least / (1 - random()) ** (1 / shape);
+
+/** A quiet site that somebody links to: ten times as much within a minute, half of it gone each quarter of an hour. */
+const flash = () => {
+  let next = exponential(14_400);
+  let began = Number.NEGATIVE_INFINITY;
+  return (second) => {
+    if (second >= next) {
+      began = second;
+      next = second + 3_600 + exponential(14_400);
+    }
+    const since = second - began;
+    return 1 + 10 * Math.min(1, since / 60) * 0.5 ** (Math.max(0, since) / 900);
+  };
+};
+
+/** On and off, both with heavy tails: most pauses are short, a few last for hours. */
+const onOff = () => {
+  let isOn = false;
+  let next = 0;
+  let rate = 0;
+  return (second) => {
+    if (second >= next) {
+      isOn = !isOn;
+      rate = isOn ? between(2, 10) : 0;
+      next = second + Math.min(14_400, isOn ? pareto(60, 1.4) : pareto(120, 1.1));
+    }
+    return rate;
+  };
+};
+
+/** One image now and then. */
+const rare = () => {
+  const rate = between(0.5, 4) / 3_600;
+  return () => rate;
+};
+
+/** Day and night, with a level that wanders by a third from one quarter of an hour to the next. */
+const noisyDays = () => {
+  let level = 1;
+  return (second) => {
+    if (second % 900 === 0) level = Math.exp(0.35 * (random() + random() + random() - 1.5) * 2);
+    return level * 5 * (1 - Math.cos((second / 86_400) * 2 * Math.PI));
+  };
+};
+
+const kinds = { bursts, periodic, steady, ramps, daily, regimes, flash, onOff, rare, noisyDays };
 mkdirSync(folder, { recursive: true });
-for (const [name, make] of Object.entries({ bursts, periodic, steady, ramps, daily, regimes })) {
+for (const [name, make] of Object.entries(kinds)) {
   const rateAt = make();
   const lines = Array.from(
     { length: bins },
