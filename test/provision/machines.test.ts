@@ -27,6 +27,9 @@ const order = (machines: Partial<MachineChoices>) => ({
   machines: machinesWith(machines),
 });
 
+/** Nobody here waits for machines that take minutes: what polls every two seconds polls at once. */
+const clock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 20), signal) };
+
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
@@ -79,7 +82,7 @@ describe('--subnets', () => {
 
   test('behind a NAT gateway are taken, and nothing there has a public address', async () => {
     const connection = await startCloud();
-    const { changes } = await provision(connection, order({ subnets: [behindNat] }));
+    const { changes } = await provision(connection, order({ subnets: [behindNat] }), { clock });
     const kinds = changes.map(({ kind }) => kind);
     expect(kinds).toContain('instance');
     expect(kinds).not.toContain('address');
@@ -175,10 +178,10 @@ test('--iam existing uses the profiles that are there and writes nothing to IAM,
   const recorder = await openRecorder(direct.endpoint ?? '');
   closing.push(() => recorder.close());
   const connection = { ...direct, endpoint: recorder.endpoint };
-  const { changes } = await provision(connection, order({ iam: 'existing' }));
+  const { changes } = await provision(connection, order({ iam: 'existing' }), { clock });
   expect(changes.map(({ kind }) => kind)).not.toContain('role');
   expect(await webInstances(connection)).toEqual(['running']);
-  const provisioner = await openProvisioner(connection);
+  const provisioner = await openProvisioner(connection, { clock });
   await destroy(provisioner, await planDestroy(provisioner.clouds, provisioner.keepers), {
     deleteData: false,
     graceSeconds: 1,
