@@ -65,12 +65,15 @@ export const cpuMs = (pid) => {
   return { own: table.get(pid)?.ms ?? 0, tree };
 };
 
-/** Resident megabytes of a process and all its descendants. */
-export const residentMb = (pid) =>
-  familyIn(processTable(), pid).reduce((sum, each) => {
+/** Resident megabytes of a process and of each of its descendants. */
+export const residentMbEach = (pid) =>
+  familyIn(processTable(), pid).map((each) => {
     const status = readFileSync(`/proc/${each}/status`, 'utf8');
-    return sum + Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024;
-  }, 0);
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024;
+  });
+
+/** Resident megabytes of a process and all its descendants. */
+export const residentMb = (pid) => residentMbEach(pid).reduce((sum, mb) => sum + mb, 0);
 
 /** A local cloud with provisioned queues and buckets, in a process of its own and a temporary folder. */
 export const startCloud = async () => {

@@ -16,7 +16,7 @@ import { imageNamesIn } from '../dist/src/image/folder.js';
 import { contractVersion, encode } from '../dist/src/jobs/contract.js';
 import { newJobId } from '../dist/src/jobs/id.js';
 import { callsAnImage, conclude, imageSets, median, rounded } from './figures.mjs';
-import { bin, cpuMs, residentMb, start, startCloud, startRaw, stop } from './processes.mjs';
+import { bin, cpuMs, residentMb, residentMbEach, start, startCloud, startRaw, stop } from './processes.mjs';
 import { implementations, measureStages } from './stage-costs.mjs';
 
 const { values: flags } = parseArgs({
@@ -196,7 +196,10 @@ const soak = async (stored, count) => {
     await taking;
     clearInterval(looking);
     resident.push(median(looks));
-    if (!flags.json) console.error(`${done + chunk} images: ${resident.at(-1).toFixed(0)} MB`);
+    if (!flags.json) {
+      const each = residentMbEach(worker.pid).map((mb) => mb.toFixed(0));
+      console.error(`${done + chunk} images: ${resident.at(-1).toFixed(0)} MB (${each.join(' + ')})`);
+    }
   }
   await stop([worker]);
   return {

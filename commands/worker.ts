@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type { Cluster } from '../src/aws/cluster.ts';
 import { systemClock } from '../src/clock.ts';
 import { workerSettings } from '../src/config/groups.ts';
-import { collectRarely } from '../src/heap.ts';
+import { collectRarely, keepNurserySmall } from '../src/heap.ts';
 import { loadConfiguredModel } from '../src/model/configured.ts';
 import { createClassifierPool } from '../src/model/pool.ts';
 import type { Command } from './command.ts';
@@ -39,6 +39,7 @@ export const worker: Command = {
   ],
   run: async (settings, { signal, ready, workingFolder, output, stderr, environment }) => {
     collectRarely();
+    keepNurserySmall();
     const existing = existingResources(settings);
     const model = await loadConfiguredModel(settings, workingFolder);
     const pool = createClassifierPool({

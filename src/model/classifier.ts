@@ -5,6 +5,7 @@
 import './late-optimising.ts';
 import { getPriority, setPriority } from 'node:os';
 import { messageOf } from '../errors.ts';
+import { keepNurserySmall } from '../heap.ts';
 import { createDecoder, type Decode } from './decode.ts';
 import { frame } from './framing.ts';
 import type { Model } from './model.ts';
@@ -22,6 +23,7 @@ process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // Never upwards: only root may do that, so it would fail wherever imgrec itself was started with a higher nice value.
 setPriority(Math.max(getPriority(), Number(process.argv[2] ?? 0)));
 
+keepNurserySmall();
 const resize = createResize();
 
 const reply = (message: ClassifierReply): void => {

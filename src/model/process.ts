@@ -22,11 +22,11 @@ const keptStderr = 2_000;
 
 /**
  * glibc's allocator would keep decoded images of many sizes in many arenas: a classifier grew from 150 to 250 MB in 10,000 images.
- * Fixed thresholds give large blocks back at once. Other allocators do not look at these.
+ * Fixed thresholds give what is as large as a file back at once. Other allocators do not look at these.
  */
 const allocator = {
   MALLOC_ARENA_MAX: '2',
-  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_MMAP_THRESHOLD_: '32768',
   MALLOC_TRIM_THRESHOLD_: '131072',
 };
 
