@@ -62,12 +62,15 @@ export const membersOf = (
   nowMs: number,
 ): Member[] =>
   instances.map((instance) => {
-    // A report of its life before it was stopped and started again says nothing of this one.
-    const isOfThisLife = (atMs: number) => atMs + cutMs >= instance.launchedAtMs;
+    // A report of its life before it was stopped and started again says nothing of this one. Whoever has ended has not done so in
+    // the second in which it was started: that is its last word of the life before.
+    const isOfThisLife = (atMs: number, state?: FleetReport['state']) =>
+      state === 'stopped' ? atMs > instance.launchedAtMs : atMs + cutMs >= instance.launchedAtMs;
     const found = reports.get(instance.id);
     const written = reportedMs.get(instance.id);
-    const dated = found !== undefined && isOfThisLife(found.atMs) ? found : undefined;
-    const reported = written !== undefined && isOfThisLife(written) ? written : undefined;
+    const dated = found !== undefined && isOfThisLife(found.atMs, found.report.state) ? found : undefined;
+    const isNews = written !== undefined && (written !== found?.atMs || dated !== undefined);
+    const reported = isNews && isOfThisLife(written) ? written : undefined;
     return { instance, standing: standingOf(instance, dated, reported, nowMs), dated };
   });
 

@@ -305,4 +305,12 @@ describe('instances that are not what they should be', () => {
     const sight = sightOf([ready('i-1', 1, { says: 'stopped', ageMinutes: 0 })]);
     expect(planned(sight, { set: 1 }).acts).toEqual([]);
   });
+
+  test('nor does the last word of that life, when it was started again within the second', () => {
+    // Reported five seconds ago, and started half a second later: dates of reports are cut to the second.
+    const sight = sightOf([ready('i-1', 1, { says: 'stopped', ageMinutes: 4.5 / 60 })]);
+    const { acts, memory } = planned(sight, { set: 1 });
+    expect(acts).toEqual([]);
+    expect(memory.standing).toMatchObject({ ready: 0, booting: 1 });
+  });
 });

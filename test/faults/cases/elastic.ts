@@ -176,6 +176,7 @@ const warmPool: FaultTest = {
     scaler.signal('SIGTERM');
     await scaler.ended;
     const acts = (await decisionsOf(lab)).flatMap((decision) => decision.acts);
+    trial.say(acts.join(', '));
     trial.say(`boots: launched ${boots[0]?.toFixed(1)} s, started ${boots[1]?.toFixed(1)} s`);
     return conclude(lab, [], undefined, async () => [
       isTrue(`${most} workers started`, up),
