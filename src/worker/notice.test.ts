@@ -1,6 +1,5 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { metadataToken, startMetadataService } from '../../test/fixtures/metadata-service.ts';
 import { findInstanceMetadata } from '../aws/instance-metadata.ts';
 import type { Clock } from '../clock.ts';
 import { awaitNotice } from './notice.ts';
@@ -10,29 +9,10 @@ afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 
-/** The metadata service of one instance, which insists on version 2. */
-const startMetadata = async (documents: Map<string, string>) => {
-  const requests: { method: string; path: string; token: string | undefined }[] = [];
-  const server = createServer((request, response) => {
-    const { method = '', url: path = '' } = request;
-    const token = request.headers['x-aws-ec2-metadata-token'];
-    requests.push({ method, path, token: typeof token === 'string' ? token : undefined });
-    if (method === 'PUT' && path === '/latest/api/token') {
-      response
-        .writeHead(request.headers['x-aws-ec2-metadata-token-ttl-seconds'] === undefined ? 400 : 200)
-        .end('secret');
-      return;
-    }
-    const document = token === 'secret' ? documents.get(path) : undefined;
-    response.writeHead(token === 'secret' ? (document === undefined ? 404 : 200) : 401).end(document);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  closers.push(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { requests, environment: { AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint } };
+const startMetadata = async (documents: ReadonlyMap<string, string>) => {
+  const service = await startMetadataService(documents);
+  closers.push(service.close);
+  return service;
 };
 
 /** Counts the waits instead of waiting. */
@@ -64,7 +44,7 @@ describe('notices of EC2', () => {
     expect(await awaitNotice(metadata, clock, new AbortController().signal)).toBe(means);
     expect(sleeps()).toBe(3);
     // Version 1 is never used: every read has a token.
-    expect(requests.every(({ method, token }) => method === 'PUT' || token === 'secret')).toBe(true);
+    expect(requests.every(({ method, token }) => method === 'PUT' || token === metadataToken)).toBe(true);
   });
 
   test('looking ends with the worker', async () => {

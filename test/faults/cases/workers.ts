@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { startMetadataService } from '../../fixtures/metadata-service.ts';
 import { becomesTrue, urlOf } from '../lab.ts';
 import { startLoad } from '../load.ts';
 import type { Part } from '../parts.ts';
@@ -184,9 +185,60 @@ const slowInference: FaultTest = {
   },
 };
 
+const interruption = '/latest/meta-data/spot/instance-action';
+
+const spotNotice: FaultTest = {
+  name: 'F18',
+  title: 'EC2 announces that it takes a Spot instance away, under load',
+  run: async (trial) => {
+    const lab = await trial.lab({ visibilitySeconds: 10 });
+    const documents = new Map<string, string>();
+    const metadata = await startMetadataService(documents);
+    trial.atEnd(metadata.close);
+    const tap = await openTap(lab.endpoint);
+    trial.atEnd(tap.close);
+    let receivedAtMs = 0;
+    tap.hook({
+      onCall: ({ operation }) => {
+        if (operation === 'sqs:ReceiveMessage') receivedAtMs = performance.now();
+        return undefined;
+      },
+    });
+    const url = await urlOf(await lab.startWeb());
+    const [victim] = await Promise.all([
+      lab.startWorker({ via: tap, environment: metadata.environment }),
+      lab.startWorker(),
+    ]);
+    const load = startLoad({ urls: () => [url], photos: trial.photos, concurrency: 16 });
+    await load.reaches(trial.pick(50, 500));
+    documents.set(interruption, '{"action":"terminate","time":"2026-01-01T00:02:00Z"}');
+    const noticeAtMs = performance.now();
+    const { code } = await Promise.race([victim.ended, delay(110_000, { code: undefined })]);
+    const drainedSeconds = (performance.now() - noticeAtMs) / 1_000;
+    const receivedSeconds = (receivedAtMs - noticeAtMs) / 1_000;
+    load.stop();
+    await load.done;
+    const reads = metadata.requests.filter(({ method }) => method === 'GET');
+    return conclude(lab, load.operations, noticeAtMs, async () => [
+      atMost('last receive, seconds after the notice', receivedSeconds, 6),
+      atMost('drained, seconds after the notice', drainedSeconds, 110),
+      equals('exit code', code ?? 'none', 0),
+      isTrue(`it worked until then (${receivedSeconds.toFixed(1)} s)`, receivedAtMs > 0),
+      isTrue(
+        'the notice was read',
+        reads.some(({ path }) => path === interruption),
+      ),
+      equals('reads without a token (version 1)', reads.filter(({ token }) => token === undefined).length, 0),
+      equals('writes of one result, at most', Math.max(0, ...counts(tap.writes, 'results/')), 1),
+      equals('dead letters', await deadLetters(lab), 0),
+    ]);
+  },
+};
+
 export const workerTests: readonly FaultTest[] = [
   killWorkers,
   drainWithPrefetched,
   stoppedWorker,
   slowInference,
+  spotNotice,
 ];
