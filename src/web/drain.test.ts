@@ -2,11 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestCluster, type TestCluster } from '../../test/fixtures/cluster.ts';
+import { startTestWeb } from '../../test/fixtures/web.ts';
 import { systemClock } from '../clock.ts';
 import { assetPath } from '../package.ts';
-import { serve } from './serve.ts';
-
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** A web process that has one image in flight, which no worker will answer. */
 describe('a web process that is told to stop', () => {
@@ -39,34 +37,15 @@ describe('a web process that is told to stop', () => {
     );
 
   const stopWithOneInFlight = async (graceSeconds: number, prefer: string) => {
-    const stop = new AbortController();
-    let serving: Promise<void> = Promise.resolve();
-    const port = await new Promise<number>((resolve, reject) => {
-      serving = serve({
-        cluster: own.cluster,
-        host: '127.0.0.1',
-        port: 0,
-        waitSeconds: 300,
-        graceSeconds,
-        reply: 'label',
-        topK: 1,
-        transport: 'key',
-        limits: { maxImageBytes: 200_000, maxPixels: 1_000_000 },
-        clock: systemClock,
-        log,
-        signal: stop.signal,
-        onReady: resolve,
-      });
-      serving.catch(reject);
-    });
+    const web = await startTestWeb(own, { waitSeconds: 300, graceSeconds });
+    const { port } = web;
     const agent = new Agent({ keepAlive: true });
     const answer = post(port, agent, prefer);
     const waiting = async () =>
       ((await (await fetch(`http://127.0.0.1:${port}/healthz`)).json()) as { waiting: number }).waiting;
     while ((await waiting()) === 0) await systemClock.sleep(10);
-    stop.abort();
     const stoppedAtMs = performance.now();
-    await serving;
+    await web.stop();
     const tookMs = performance.now() - stoppedAtMs;
     agent.destroy();
     return { answer: await answer, tookMs };

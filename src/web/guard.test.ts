@@ -1,46 +1,28 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestCluster, type TestCluster } from '../../test/fixtures/cluster.ts';
+import { startTestWeb, type TestWeb } from '../../test/fixtures/web.ts';
 import { keyCheck } from '../api-keys.ts';
-import { systemClock } from '../clock.ts';
 import { assetPath } from '../package.ts';
-import { serve } from './serve.ts';
 
 const key = 'k'.repeat(20);
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 describe('a web tier that asks for a key', () => {
   let own: TestCluster;
   let url: string;
-  let serving: Promise<void>;
-  const stop = new AbortController();
+  let web: TestWeb;
 
   beforeAll(async () => {
     own = await startTestCluster();
-    const port = await new Promise<number>((resolve, reject) => {
-      serving = serve({
-        cluster: own.cluster,
-        host: '127.0.0.1',
-        port: 0,
-        waitSeconds: 0.2,
-        graceSeconds: 1,
-        reply: 'label',
-        topK: 1,
-        transport: 'key',
-        keyring: { nameOf: keyCheck([{ name: 'phone', key }]) },
-        limits: { maxImageBytes: 200_000, maxPixels: 1_000_000 },
-        clock: systemClock,
-        log,
-        signal: stop.signal,
-        onReady: resolve,
-      });
-      serving.catch(reject);
+    web = await startTestWeb(own, {
+      waitSeconds: 0.2,
+      graceSeconds: 1,
+      keyring: { nameOf: keyCheck([{ name: 'phone', key }]) },
     });
-    url = `http://127.0.0.1:${port}`;
+    url = web.url;
   });
   afterAll(async () => {
-    stop.abort();
-    await serving;
+    await web.stop();
     await own.close();
   });
 

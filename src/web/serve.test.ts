@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect as connectTcp } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestCluster, type TestCluster } from '../../test/fixtures/cluster.ts';
+import { startTestWeb, type TestWeb } from '../../test/fixtures/web.ts';
 import { CloudError } from '../aws/errors.ts';
 import type { Delivery } from '../aws/sqs.ts';
 import { systemClock } from '../clock.ts';
@@ -16,51 +17,13 @@ import {
   resultKey,
 } from '../jobs/contract.ts';
 import { assetPath } from '../package.ts';
-import { type ServeOptions, serve } from './serve.ts';
 
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const patience = { timeout: 20_000, interval: 20 };
 
 let cat: Buffer;
 beforeAll(async () => {
   cat = await readFile(assetPath('samples', 'cat.jpg'));
 });
-
-interface Web {
-  readonly url: string;
-  stop(): Promise<void>;
-}
-
-const startWeb = async ({ cluster }: TestCluster, options: Partial<ServeOptions> = {}): Promise<Web> => {
-  const stop = new AbortController();
-  let serving: Promise<void> = Promise.resolve();
-  const port = await new Promise<number>((resolve, reject) => {
-    serving = serve({
-      cluster,
-      host: '127.0.0.1',
-      port: 0,
-      waitSeconds: 10,
-      graceSeconds: 5,
-      reply: 'label',
-      topK: 3,
-      transport: 'key',
-      limits: { maxImageBytes: 200_000, maxPixels: 1_000_000 },
-      clock: systemClock,
-      log,
-      signal: stop.signal,
-      onReady: resolve,
-      ...options,
-    });
-    serving.catch(reject);
-  });
-  return {
-    url: `http://127.0.0.1:${port}`,
-    stop: async () => {
-      stop.abort();
-      await serving;
-    },
-  };
-};
 
 /** Plays the worker: answers each request with what `answer` says, until stopped. */
 const startWorker = (
@@ -121,13 +84,13 @@ const formWithoutFile = (): FormData => {
 
 describe('the web tier', () => {
   let own: TestCluster;
-  let web: Web;
+  let web: TestWeb;
   let worker: ReturnType<typeof startWorker>;
   let typical: Partial<JobResult> = {};
 
   beforeAll(async () => {
     own = await startTestCluster();
-    web = await startWeb(own);
+    web = await startTestWeb(own);
     worker = startWorker(own, (request) =>
       request.name === 'broken.jpg'
         ? { status: 'failed', label: null, error: { reason: 'image-undecodable', message: 'cut off' } }
@@ -323,7 +286,7 @@ describe('a web tier in trouble', () => {
   });
 
   test('answers 504 when no answer comes in time, and the result can be fetched when it does', async () => {
-    const web = await startWeb(own, { waitSeconds: 0.3 });
+    const web = await startTestWeb(own, { waitSeconds: 0.3 });
     const answer = await fetch(web.url, { method: 'POST', body: form('myfile', cat, 'cat.jpg') });
     const id = answer.headers.get('imgrec-id') ?? '';
     expect(answer.status).toBe(504);
@@ -335,7 +298,7 @@ describe('a web tier in trouble', () => {
   });
 
   test('"Prefer: wait=N" shortens the wait', async () => {
-    const web = await startWeb(own, { waitSeconds: 60 });
+    const web = await startTestWeb(own, { waitSeconds: 60 });
     const answer = await fetch(web.url, {
       method: 'POST',
       body: form('myfile', cat, 'cat.jpg'),
@@ -346,9 +309,9 @@ describe('a web tier in trouble', () => {
   });
 
   test('with an Idempotency-Key, equal requests are one job, at any web process, and get one answer', async () => {
-    const webs = await Promise.all([startWeb(own), startWeb(own, { transport: 'inline' })]);
+    const webs = await Promise.all([startTestWeb(own), startTestWeb(own, { transport: 'inline' })]);
     const worker = startWorker(own, () => ({}));
-    const post = async (web: Web | undefined, key: string, bytes: Uint8Array = cat) => {
+    const post = async (web: TestWeb | undefined, key: string, bytes: Uint8Array = cat) => {
       const answer = await fetch(`${web?.url}/v1/images`, {
         method: 'POST',
         body: new Uint8Array(bytes),
@@ -373,7 +336,7 @@ describe('a web tier in trouble', () => {
   });
 
   test('with --transport inline, small images travel in the message and large ones through the bucket', async () => {
-    const web = await startWeb(own, { transport: 'inline' });
+    const web = await startTestWeb(own, { transport: 'inline' });
     const worker = startWorker(own, () => ({}));
     // A JPEG may be followed by anything.
     const large = Buffer.concat([cat, Buffer.alloc(maxInlineBytes)]);
@@ -408,7 +371,7 @@ describe('a web tier in trouble', () => {
     });
 
     test('refuses an image that its queue does not take, and says the sizes', async () => {
-      const web = await startWeb({ ...own, cluster: course }, { seed });
+      const web = await startTestWeb({ ...own, cluster: course }, { seed });
       const large = Buffer.concat([cat, Buffer.alloc(131_072)]);
       const answer = await fetch(web.url, { method: 'POST', body: form('myfile', large, 'cat.jpg') });
       expect(answer.status).toBe(413);
@@ -423,7 +386,7 @@ describe('a web tier in trouble', () => {
       const { sqs } = own.cluster;
       await sqs.send('responses', '(of somebody else.jpg, tabby)', {});
       const before = await own.calls();
-      const web = await startWeb({ ...own, cluster: course }, { seed });
+      const web = await startTestWeb({ ...own, cluster: course }, { seed });
       const releases = async () =>
         ((await own.calls())['sqs:ChangeMessageVisibilityBatch'] ?? 0) -
         (before['sqs:ChangeMessageVisibilityBatch'] ?? 0);
@@ -448,7 +411,7 @@ describe('a web tier in trouble', () => {
       const release = async () => {
         throw new CloudError('release', 'InternalError', true, new Error('in trouble'));
       };
-      const web = await startWeb(
+      const web = await startTestWeb(
         { ...own, cluster: { ...course, sqs: { ...sqs, receive, release } } },
         { seed },
       );
@@ -462,12 +425,12 @@ describe('a web tier in trouble', () => {
 
     test('says which queue or bucket is not there', async () => {
       const missing = { ...seed, responseQueue: 'nowhere' };
-      await expect(startWeb({ ...own, cluster: course }, { seed: missing })).rejects.toMatchObject({
+      await expect(startTestWeb({ ...own, cluster: course }, { seed: missing })).rejects.toMatchObject({
         message: 'queue nowhere does not exist',
         exitCode: 3,
       });
       const names = { ...course.names, outputBucket: 'no-such-bucket' };
-      await expect(startWeb({ ...own, cluster: { ...course, names } }, { seed })).rejects.toMatchObject({
+      await expect(startTestWeb({ ...own, cluster: { ...course, names } }, { seed })).rejects.toMatchObject({
         message: expect.stringContaining('no-such-bucket'),
         exitCode: 3,
       });
@@ -475,7 +438,7 @@ describe('a web tier in trouble', () => {
   });
 
   test('deletes its reply queue and its report when it stops', async () => {
-    const web = await startWeb(own);
+    const web = await startTestWeb(own);
     const { sqs, s3, names } = own.cluster;
     expect(await sqs.list(names.replyPrefix)).toHaveLength(1);
     expect(await s3.list(names.opsBucket, 'web/')).toHaveLength(1);
@@ -489,14 +452,14 @@ describe('a web tier in trouble', () => {
     await sqs.create(names.replies('orphan'), {}, {});
     await sqs.create(names.replies('alive'), {}, {});
     await s3.put(names.opsBucket, 'web/alive.json', '{}', 'application/json');
-    const web = await startWeb(own);
+    const web = await startTestWeb(own);
     while ((await sqs.list(names.replyPrefix)).includes(names.replies('orphan'))) await systemClock.sleep(10);
     expect(await sqs.list(names.replyPrefix)).toContain(names.replies('alive'));
     await web.stop();
   });
 
   test('a client that leaves leaves no waiter behind', async () => {
-    const web = await startWeb(own);
+    const web = await startTestWeb(own);
     const { hostname, port } = new URL(web.url);
     const waiting = async () =>
       ((await (await fetch(`${web.url}/healthz`)).json()) as { waiting: number }).waiting;
@@ -515,7 +478,7 @@ describe('a web tier in trouble', () => {
   });
 
   test('is unhealthy while the cloud does not store, and healthy again by itself', async () => {
-    const web = await startWeb(own);
+    const web = await startTestWeb(own);
     const health = async () => {
       const answer = await fetch(`${web.url}/healthz`);
       return { code: answer.status, ...((await answer.json()) as object) };
@@ -536,7 +499,7 @@ describe('a web tier in trouble', () => {
   });
 
   test('answers 503 with Retry-After while the cloud is down', async () => {
-    const web = await startWeb(own);
+    const web = await startTestWeb(own);
     await own.close();
     const answer = await fetch(web.url, { method: 'POST', body: form('myfile', cat, 'cat.jpg') });
     expect(answer.status).toBe(503);
