@@ -1,10 +1,10 @@
 import { tagKeys } from '../../../src/aws/names.ts';
 import type { Answered } from '../../fixtures/forwarder.ts';
+import { instanceType, openEyes, scaling } from '../fleet.ts';
 import { becomesTrue, type Lab } from '../lab.ts';
 import { peakResidentMb } from '../memory.ts';
 import { openTap, type Tap } from '../tap.ts';
 import { atLeast, atMost, conclude, equals, type FaultTest, isTrue, timed } from '../trial.ts';
-import { instanceType, openEyes, scaling } from './scaling.ts';
 
 /**
  * AWS's published rates, calls a second that may go on for ever:

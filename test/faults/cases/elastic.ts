@@ -4,6 +4,16 @@ import { giveOrders } from '../../../src/scaling/lease.ts';
 import { readMemory } from '../../../src/scaling/memory.ts';
 import { openRegister } from '../../../src/scaling/open.ts';
 import { readState } from '../../../src/scaling/state.ts';
+import {
+  cutShort,
+  decisionsOf,
+  different,
+  instanceType,
+  openEyes,
+  openFleet,
+  scaling,
+  twice,
+} from '../fleet.ts';
 import type { Operation } from '../history.ts';
 import { becomesTrue, type Lab, urlOf } from '../lab.ts';
 import { startLoad } from '../load.ts';
@@ -17,16 +27,6 @@ import {
   isTrue,
   type Trial,
 } from '../trial.ts';
-import {
-  cutShort,
-  decisionsOf,
-  different,
-  instanceType,
-  openEyes,
-  openFleet,
-  scaling,
-  twice,
-} from './scaling.ts';
 
 interface Burst {
   readonly lab: Lab;
