@@ -5,14 +5,14 @@ import type { Connection } from '../src/aws/connection.ts';
 import { clusterNames } from '../src/aws/names.ts';
 import { createSsm } from '../src/aws/ssm.ts';
 import type { Settings } from '../src/config/settings.ts';
-import { exitCodes, ImgrecError, usageError } from '../src/errors.ts';
+import { exitCodes, ImgrecError, messageOf, usageError } from '../src/errors.ts';
 import type { KeySource } from '../src/web/keyring.ts';
 
 const readKeyFile = async (file: string): Promise<string> => {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    throw usageError(`cannot read --api-key-file ${file}: ${(cause as Error).message}`);
+    throw usageError(`cannot read --api-key-file ${file}: ${messageOf(cause)}`);
   }
 };
 

@@ -7,6 +7,8 @@ import {
   GetDocumentCommand,
   GetParameterCommand,
   ListTagsForResourceCommand,
+  type Parameter,
+  type ParameterType,
   PutParameterCommand,
   SendCommandCommand,
   SSMClient,
@@ -24,73 +26,48 @@ export type Ssm = ReturnType<typeof createSsm>;
 /** SSM parameters and documents in our words. All throw CloudError. */
 export const createSsm = (connection: Connection) => {
   const client = new SSMClient(clientConfig(connection));
+
+  const parameter = async (name: string, WithDecryption: boolean): Promise<Parameter | undefined> => {
+    try {
+      return (await client.send(new GetParameterCommand({ Name: name, WithDecryption }))).Parameter;
+    } catch (error) {
+      if (codeOf(error) === 'ParameterNotFound') return undefined;
+      throw cloudError(`${WithDecryption ? 'decrypt' : 'read'} parameter ${name}`, error);
+    }
+  };
+
+  const create = async (Type: ParameterType, name: string, value: string, tags: Tags): Promise<void> => {
+    await calling(`create parameter ${name}`, () =>
+      client.send(new PutParameterCommand({ Name: name, Value: value, Type, Tags: tagList(tags) })),
+    );
+  };
+
+  const put = async (Type: ParameterType, name: string, value: string): Promise<void> => {
+    await calling(`write parameter ${name}`, () =>
+      client.send(new PutParameterCommand({ Name: name, Value: value, Type, Overwrite: true })),
+    );
+  };
+
   return {
     /** @returns undefined when there is no such parameter. */
-    get: async (name: string): Promise<string | undefined> => {
-      try {
-        const { Parameter } = await client.send(new GetParameterCommand({ Name: name }));
-        return Parameter?.Value;
-      } catch (error) {
-        if (codeOf(error) === 'ParameterNotFound') return undefined;
-        throw cloudError(`read parameter ${name}`, error);
-      }
-    },
-
-    /** Makes a parameter with its tags, which SSM takes only where nothing is overwritten. */
-    create: async (name: string, value: string, tags: Tags): Promise<void> => {
-      await calling(`create parameter ${name}`, () =>
-        client.send(
-          new PutParameterCommand({ Name: name, Value: value, Type: 'String', Tags: tagList(tags) }),
-        ),
-      );
-    },
+    get: async (name: string): Promise<string | undefined> => (await parameter(name, false))?.Value,
 
     /** Of a parameter, such as `SecureString`, without reading what it holds; undefined when there is none. */
-    typeOf: async (name: string): Promise<string | undefined> => {
-      try {
-        const { Parameter } = await client.send(new GetParameterCommand({ Name: name }));
-        return Parameter?.Type;
-      } catch (error) {
-        if (codeOf(error) === 'ParameterNotFound') return undefined;
-        throw cloudError(`look at parameter ${name}`, error);
-      }
-    },
+    typeOf: async (name: string): Promise<string | undefined> => (await parameter(name, false))?.Type,
 
     /** What a SecureString holds; undefined when there is none. */
-    secret: async (name: string): Promise<string | undefined> => {
-      try {
-        const { Parameter } = await client.send(
-          new GetParameterCommand({ Name: name, WithDecryption: true }),
-        );
-        return Parameter?.Value;
-      } catch (error) {
-        if (codeOf(error) === 'ParameterNotFound') return undefined;
-        throw cloudError(`decrypt parameter ${name}`, error);
-      }
-    },
+    secret: async (name: string): Promise<string | undefined> => (await parameter(name, true))?.Value,
+
+    /** Makes a parameter with its tags, which SSM takes only where nothing is overwritten. */
+    create: (name: string, value: string, tags: Tags): Promise<void> => create('String', name, value, tags),
 
     /** Makes a SecureString, encrypted with the account's own key `aws/ssm`, with its tags. */
-    createSecret: async (name: string, value: string, tags: Tags): Promise<void> => {
-      await calling(`create parameter ${name}`, () =>
-        client.send(
-          new PutParameterCommand({ Name: name, Value: value, Type: 'SecureString', Tags: tagList(tags) }),
-        ),
-      );
-    },
+    createSecret: (name: string, value: string, tags: Tags): Promise<void> =>
+      create('SecureString', name, value, tags),
 
-    putSecret: async (name: string, value: string): Promise<void> => {
-      await calling(`write parameter ${name}`, () =>
-        client.send(
-          new PutParameterCommand({ Name: name, Value: value, Type: 'SecureString', Overwrite: true }),
-        ),
-      );
-    },
+    put: (name: string, value: string): Promise<void> => put('String', name, value),
 
-    put: async (name: string, value: string): Promise<void> => {
-      await calling(`write parameter ${name}`, () =>
-        client.send(new PutParameterCommand({ Name: name, Value: value, Type: 'String', Overwrite: true })),
-      );
-    },
+    putSecret: (name: string, value: string): Promise<void> => put('SecureString', name, value),
 
     tags: async (kind: Tagged, name: string): Promise<Tags> =>
       calling(`read tags of ${name}`, async () => {
