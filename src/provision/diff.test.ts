@@ -37,6 +37,11 @@ const verdict = (resource: AnyResource, change: Partial<Found>, who: Owner = own
 };
 
 describe('wanted resources', () => {
+  test('the journal of the scaler is kept for two weeks', () => {
+    const { expiries } = find('bucket', 'demo-ops-123456789012-eu-central-1').aspects;
+    expect(expiries).toContainEqual({ prefix: 'journal/', days: 14 });
+  });
+
   test('dead letters are kept longer than requests, since they keep their age', () => {
     const requests = Number(queue.aspects['MessageRetentionPeriod']);
     const letters = Number(find('queue', 'demo-requests-dlq').aspects['MessageRetentionPeriod']);
