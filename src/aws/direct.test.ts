@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startTestCloud } from '../../test/fixtures/cluster.ts';
 import type { Clock } from '../clock.ts';
 import { type CallLimits, type Connection, longPollLimits } from './connection.ts';
@@ -271,4 +271,72 @@ describe('a direct call', () => {
     expect(await caller.call('bucket', get)).toMatchObject({ status: 200 });
     expect(dates).toEqual(['20260101T000000Z', '20260101T010000Z', '20260101T010000Z']);
   });
+
+  test('each of several that were signed with a wrong clock is tried again, not only the first to be refused', async () => {
+    const held: (() => void)[] = [];
+    const { origin, calls } = await serve((request, response, call) => {
+      response.setHeader('date', 'Thu, 01 Jan 2026 01:00:00 GMT');
+      const answer = () => {
+        const right = String(request.headers['x-amz-date']).startsWith('20260101T01');
+        response.writeHead(right ? 200 : 403).end();
+      };
+      if (call > 5) answer();
+      else if (held.push(answer) === 5) for (const release of held) release();
+    });
+    const caller = callerFor(origin);
+    const answers = await Promise.all(Array.from({ length: 5 }, () => caller.call('bucket', get)));
+    expect(answers.map((answer) => answer?.status)).toEqual([200, 200, 200, 200, 200]);
+    expect(calls()).toBe(10);
+  });
+});
+
+describe.each(ways)('an object that a caller may not see, $way', ({ direct }) => {
+  const answering = async (code: string) => {
+    let isOpen = true;
+    const server = createServer((request, response) => {
+      request.resume();
+      request.on('end', () => {
+        if (isOpen) response.end('there');
+        else
+          response
+            .writeHead(403, { 'content-type': 'application/xml' })
+            .end(
+              `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>no</Message></Error>`,
+            );
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const s3 = createS3(
+      {
+        cluster: 'test',
+        region: 'us-east-1',
+        endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+        pathStyle: true,
+        mayBeOnEc2: false,
+      },
+      '123456789012',
+      { direct },
+    );
+    onTestFinished(() => {
+      s3.close();
+      server.closeAllConnections();
+      server.close();
+    });
+    // The SDK shows the way.
+    await s3.get('bucket', 'key');
+    isOpen = false;
+    return s3.get('bucket', 'key', { deniedIsAbsent: true });
+  };
+
+  test('is taken for absent where the caller says so', async () => {
+    expect(await answering('AccessDenied')).toBeUndefined();
+  });
+
+  test.each(['RequestTimeTooSkewed', 'SignatureDoesNotMatch', 'InvalidAccessKeyId'])(
+    'is not absent because of a 403 that says %s',
+    async (code) => {
+      await expect(answering(code)).rejects.toMatchObject({ code });
+    },
+  );
 });

@@ -103,10 +103,14 @@ export const createDirectCaller = (options: DirectOptions): DirectCaller => {
     return pool;
   };
 
-  /** @param timeoutMs for the answer's headers, and again for its body */
+  /**
+   * @param signedAtMs the time that the signature says
+   * @param timeoutMs for the answer's headers, and again for its body
+   */
   const send = async (
     { origin, basePath }: Route,
     request: DirectRequest,
+    signedAtMs: number,
     timeoutMs: number,
   ): Promise<DirectResponse> => {
     const [credentials, region] = await Promise.all([options.credentials(), options.region()]);
@@ -123,7 +127,7 @@ export const createDirectCaller = (options: DirectOptions): DirectCaller => {
           ...(service === 's3' ? { 'x-amz-content-sha256': payloadSha256 } : {}),
         },
       },
-      { credentials, region, service, date: new Date(clock.wallMs() + skewMs) },
+      { credentials, region, service, date: new Date(signedAtMs) },
     );
     const answer = await poolOf(origin).request({
       method: request.method,
@@ -138,13 +142,16 @@ export const createDirectCaller = (options: DirectOptions): DirectCaller => {
     return { status: answer.statusCode, headers: answer.headers, body, code };
   };
 
-  /** Sets this process's idea of the time right when the service's differs too much. @returns whether it did */
-  const correctSkew = ({ status, headers }: DirectResponse): boolean => {
+  /**
+   * Sets this process's idea of the time right when the service's differs too much from what was signed: another call may have
+   * set it right since then.
+   * @returns whether a new signature says another time
+   */
+  const correctSkew = ({ status, headers }: DirectResponse, signedAtMs: number): boolean => {
     if (status !== 400 && status !== 403) return false;
-    const theirs = Date.parse(String(headers['date']));
-    const offMs = theirs - (clock.wallMs() + skewMs);
-    if (Number.isNaN(offMs) || Math.abs(offMs) < skewToleranceMs) return false;
-    skewMs += offMs;
+    const theirsMs = Date.parse(String(headers['date']));
+    if (Number.isNaN(theirsMs) || Math.abs(theirsMs - signedAtMs) < skewToleranceMs) return false;
+    skewMs = theirsMs - clock.wallMs();
     return true;
   };
 
@@ -164,13 +171,14 @@ export const createDirectCaller = (options: DirectOptions): DirectCaller => {
             requestTimeoutMs,
             Math.max(shortestMs, deadlineMs - clock.monotonicMs()),
           );
-          const response = await send(route, request, timeoutMs);
+          const signedAtMs = clock.wallMs() + skewMs;
+          const response = await send(route, request, signedAtMs, timeoutMs);
           if (isRedirect(response.status)) {
             routes.delete(place);
             return undefined;
           }
           // On top of the attempts: a caller that has only one would otherwise never find out what the time is.
-          if (!corrected && correctSkew(response)) {
+          if (!corrected && correctSkew(response, signedAtMs)) {
             corrected = true;
             attempt--;
             continue;

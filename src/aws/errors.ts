@@ -60,6 +60,9 @@ const throttles = new Set([
   'RequestLimitExceeded',
   'TooManyRequestsException',
 ]);
+/** The clocks differ: whoever sees it sets the clock of its next signatures right, for calls under way as well. */
+const skews = new Set(['RequestTimeTooSkewed']);
+const denials = new Set(['AccessDenied', 'AccessDeniedException']);
 const credentialProblems = new Set([
   'CredentialsProviderError',
   'InvalidAccessKeyId',
@@ -89,10 +92,19 @@ const systemCodeOf = (error: unknown): string | undefined =>
     ? (error as SdkShape).code
     : undefined;
 
-/** An answer after which the same call may succeed: the service is throttling or in trouble. */
+/**
+ * The caller has no right to do this. No other 403 says so: wrong keys, clocks that differ and expired sessions are answered with
+ * one as well.
+ */
+export const isDenial = (code: string | undefined): boolean => code !== undefined && denials.has(code);
+
+/** An answer after which the same call may succeed: the service is throttling or in trouble, or the clock was wrong. */
 export const isTransient = (code: string | undefined, status: number | undefined): boolean =>
-  (code !== undefined && (throttles.has(code) || networkCodes.has(code))) ||
+  (code !== undefined && (throttles.has(code) || networkCodes.has(code) || skews.has(code))) ||
   (status !== undefined && status >= 500);
+
+export const isAccessDenied = (error: unknown): boolean =>
+  error instanceof CloudError && isDenial(error.code);
 
 /** Turns whatever an SDK call threw into a CloudError; `operation` says what was being done, in our words. */
 export const cloudError = (operation: string, error: unknown): CloudError => {

@@ -16,7 +16,7 @@ import {
   originOf,
   type SentRequest,
 } from './direct.ts';
-import { CloudError, calling, cloudError, codeOf, refusedCall, statusOf } from './errors.ts';
+import { CloudError, calling, cloudError, codeOf, isDenial, refusedCall, statusOf } from './errors.ts';
 
 export interface StoredObject {
   readonly key: string;
@@ -163,7 +163,7 @@ export const createS3 = (connection: Connection, account: string, options: S3Opt
     },
 
     /**
-     * @param options.deniedIsAbsent takes a 403 for "no such object": without s3:ListBucket, S3 answers so.
+     * @param options.deniedIsAbsent takes AccessDenied for "no such object": without s3:ListBucket, S3 answers so.
      * @returns undefined when there is no such object.
      */
     get: async (
@@ -180,14 +180,14 @@ export const createS3 = (connection: Connection, account: string, options: S3Opt
       if (response !== undefined) {
         if (response.status === 200) return response.body;
         if (response.status === 404 && response.code !== 'NoSuchBucket') return undefined;
-        if (response.status === 403 && options.deniedIsAbsent === true) return undefined;
+        if (options.deniedIsAbsent === true && isDenial(response.code)) return undefined;
         throw refusedCall(operation, response);
       }
       try {
         const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, ...owner }));
         return Buffer.from((await Body?.transformToByteArray()) ?? new Uint8Array());
       } catch (error) {
-        const denied = options.deniedIsAbsent === true && statusOf(error) === 403;
+        const denied = options.deniedIsAbsent === true && isDenial(codeOf(error));
         if (denied || isAbsent(error)) return undefined;
         throw cloudError(operation, error);
       }

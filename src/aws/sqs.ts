@@ -59,8 +59,6 @@ const lostLease = new Set([
 
 export const isMissingQueue = (error: unknown): boolean =>
   error instanceof CloudError && missingQueue.has(error.code);
-export const isAccessDenied = (error: unknown): boolean =>
-  error instanceof CloudError && ['AccessDenied', 'AccessDeniedException'].includes(error.code);
 
 const textsOf = (
   attributes: Readonly<Record<string, MessageAttributeValue>> = {},

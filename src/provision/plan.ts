@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { CloudError } from '../aws/errors.ts';
+import { isAccessDenied } from '../aws/errors.ts';
 import { installKey, readInstallId } from '../aws/install.ts';
 import { tagKeys } from '../aws/names.ts';
 import { ImgrecError } from '../errors.ts';
@@ -34,8 +34,7 @@ const installOf = async (
     return stored === undefined ? { isStored: false, id: tagged } : { isStored: true, id: stored };
   } catch (error) {
     // Whoever may configure the bucket need not be allowed to read its objects; its tags say the same.
-    if (error instanceof CloudError && error.status === 403 && tagged !== undefined)
-      return { isStored: true, id: tagged };
+    if (isAccessDenied(error) && tagged !== undefined) return { isStored: true, id: tagged };
     throw error;
   }
 };

@@ -1,7 +1,7 @@
 import { type Cluster, openCluster } from '../aws/cluster.ts';
 import type { Connection } from '../aws/connection.ts';
 import { createEc2, launchLimits } from '../aws/ec2.ts';
-import { CloudError } from '../aws/errors.ts';
+import { CloudError, isAccessDenied } from '../aws/errors.ts';
 import { readInstallId } from '../aws/install.ts';
 import { createRegister, type Register } from '../aws/register.ts';
 import { createSsm } from '../aws/ssm.ts';
@@ -35,7 +35,7 @@ const installIdOf = async ({ s3, names }: Cluster): Promise<string | undefined> 
     const id = await readInstallId(s3, names.opsBucket);
     if (id !== undefined) return id;
   } catch (error) {
-    if (error instanceof CloudError && error.status === 403) return undefined;
+    if (isAccessDenied(error)) return undefined;
     if (!(error instanceof CloudError) || error.code !== 'NoSuchBucket') throw error;
   }
   throw notProvisioned(names.cluster);

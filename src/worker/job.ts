@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Cluster } from '../aws/cluster.ts';
-import { isAccessDenied, isMissingQueue } from '../aws/sqs.ts';
+import { isAccessDenied } from '../aws/errors.ts';
+import { isMissingQueue } from '../aws/sqs.ts';
 import { messageOf } from '../errors.ts';
 import {
   contractVersion,
@@ -131,7 +132,7 @@ export const runJob = async (
     for (let read = 1; ; read++) {
       const bytes = await s3.get(names.inputBucket, image.key, { deniedIsAbsent: true });
       if (bytes === undefined) {
-        // Gone, or a 403: without s3:ListBucket, S3 does not tell one from the other, and neither can this.
+        // Gone, or denied: without s3:ListBucket, S3 does not tell one from the other, and neither can this.
         log.warn({ id, key: image.key }, 'an image is not there, or this worker may not read it');
         return 'image-gone';
       }
