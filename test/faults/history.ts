@@ -3,10 +3,10 @@
  * ("what goes in must come out") and `set-full`. Pure: a history in, a judgement out.
  */
 
-/** What an image was answered with: its label, or that it has none. Why it failed is not compared. */
+/** What an image was answered with: its label, or that it has none. Why it failed is shown and not compared. */
 export type Answer =
   | { readonly kind: 'label'; readonly label: string }
-  | { readonly kind: 'failed' }
+  | { readonly kind: 'failed'; readonly why?: string }
   | { readonly kind: 'expired' };
 
 /** How a client's request ended. */
@@ -59,6 +59,8 @@ export interface Judgement {
   /** A label that is not the image's own, answered or stored; or two answers for one id. */
   readonly wrong: readonly string[];
   readonly expired: readonly string[];
+  /** A line for each operation that is lost, answered twice, wrong or expired: what was expected, answered and stored. */
+  readonly accounts: readonly string[];
   /** Refused to the client. */
   readonly refused: number;
   /** Done although the client got no promise. */
@@ -73,6 +75,18 @@ export interface Judgement {
 
 const isSame = (a: Answer, b: Answer): boolean =>
   a.kind === b.kind && (a.kind !== 'label' || b.kind !== 'label' || a.label === b.label);
+
+const shownAnswer = (answer: Answer): string => {
+  if (answer.kind === 'label') return answer.label;
+  return answer.kind === 'failed' && answer.why !== undefined ? `failed (${answer.why})` : answer.kind;
+};
+
+const accountOf = ({ id, sha256, expected, end }: Operation, result: Stored | undefined): string =>
+  [
+    `${id ?? `image ${sha256}`}: expected ${shownAnswer(expected)}`,
+    `answered ${end.kind === 'ok' ? shownAnswer(end.answer) : `nothing (${end.why})`}`,
+    `stored ${result === undefined ? 'nothing' : shownAnswer(result.answer)}`,
+  ].join(', ');
 
 const isAcked = ({ id, end }: Operation): boolean =>
   id !== undefined && (end.kind === 'ok' || end.kind === 'info');
@@ -96,6 +110,7 @@ export const judge = ({ operations, stored, faultsEndedAtMs }: History): Judgeme
   const answered = new Set<string>();
   const latenciesMs: number[] = [];
   const doneAtMs: number[] = [];
+  const accounts: string[] = [];
   let late = 0;
   let recovered = 0;
 
@@ -118,10 +133,13 @@ export const judge = ({ operations, stored, faultsEndedAtMs }: History): Judgeme
       if (result === undefined) lost.add(name);
       else late++;
     } else if (result !== undefined) recovered++;
-    if (result === undefined) continue;
-    if (end.kind !== 'ok' && early) doneAtMs.push(result.storedAtMs);
-    if (result.answer.kind === 'expired') expired.add(name);
-    else if (!isSame(result.answer, expected)) wrong.add(name);
+    if (result !== undefined) {
+      if (end.kind !== 'ok' && early) doneAtMs.push(result.storedAtMs);
+      if (result.answer.kind === 'expired') expired.add(name);
+      else if (!isSame(result.answer, expected)) wrong.add(name);
+    }
+    if ([lost, duplicated, wrong, expired].some((names) => names.has(name)))
+      accounts.push(accountOf(operation, result));
   }
 
   const unexpected = stored
@@ -136,6 +154,7 @@ export const judge = ({ operations, stored, faultsEndedAtMs }: History): Judgeme
     duplicated: [...duplicated],
     wrong: [...wrong],
     expired: [...expired],
+    accounts,
     refused: operations.filter(({ end }) => end.kind === 'fail').length,
     recovered,
     late,

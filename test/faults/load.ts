@@ -39,17 +39,21 @@ const refusedPauseMs = 200;
 /** A client that sends again does so until somebody is there, but not for ever. */
 const attempts = 20;
 
+const shownResponse = (status: number, body: string): string => `HTTP ${status} ${body.slice(0, 200)}`;
+
 const answerOf = (status: number, body: string): Answer | undefined => {
   if (status === 200) return { kind: 'label', label: (JSON.parse(body) as { readonly label: string }).label };
   if (status === 504) return body.includes('"Expired"') ? { kind: 'expired' } : undefined;
-  return [400, 413, 415, 422, 500].includes(status) ? { kind: 'failed' } : undefined;
+  return [400, 413, 415, 422, 500].includes(status)
+    ? { kind: 'failed', why: shownResponse(status, body) }
+    : undefined;
 };
 
 const endOf = (status: number, body: string): End => {
   const atMs = performance.now();
   const answer = answerOf(status, body);
   if (answer !== undefined) return { kind: 'ok', atMs, answer };
-  const why = `HTTP ${status} ${body.slice(0, 200)}`;
+  const why = shownResponse(status, body);
   return status === 504 ? { kind: 'info', atMs, why } : { kind: 'fail', atMs, why };
 };
 

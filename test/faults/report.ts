@@ -50,6 +50,12 @@ const cells = ({ test, seed, verdict, finding }: Row): string[] => {
   ];
 };
 
+/** So many accounts of what went wrong are printed: they tend to be the same. */
+const accountsShown = 5;
+
+const accountsOf = (finding: Finding | undefined): readonly string[] =>
+  finding?.kind === 'judged' ? finding.judgement.accounts.slice(0, accountsShown) : [];
+
 /** One line, for while the tests run. */
 export const renderRow = (row: Row): string => {
   const figures = columns.map((name, index) => `${name} ${cells(row)[index]}`).slice(1);
@@ -63,6 +69,7 @@ export const renderRow = (row: Row): string => {
     `${row.test} ${row.title} (${row.tookSeconds.toFixed(0)} s)`,
     `  ${figures.join(' ')}`,
     ...checks,
+    ...accountsOf(row.finding).map((line) => `  ${line}`),
     ...row.why.map((line) => `  ${row.verdict}: ${line}`),
   ].join('\n');
 };
@@ -71,6 +78,9 @@ export const renderRow = (row: Row): string => {
 export const renderTable = (rows: readonly Row[]): string => {
   const table = new Table({ head: [...columns], style: { head: [], border: [], compact: true } });
   for (const row of rows) table.push(cells(row));
-  const notes = rows.flatMap(({ test, verdict, why }) => why.map((line) => `${test} ${verdict}: ${line}`));
+  const notes = rows.flatMap(({ test, verdict, why, finding }) => [
+    ...why.map((line) => `${test} ${verdict}: ${line}`),
+    ...accountsOf(finding).map((line) => `${test} ${line}`),
+  ]);
   return [table.toString(), ...notes].join('\n');
 };

@@ -7,7 +7,8 @@ import { sha256Of } from './photos.ts';
 
 const answerOf = (result: JobResult): Answer => {
   if (result.status === 'ok') return { kind: 'label', label: result.label ?? '' };
-  return { kind: result.status };
+  if (result.status === 'expired') return { kind: 'expired' };
+  return { kind: 'failed', why: JSON.stringify(result.error) };
 };
 
 /** A result that is not there this long after the load is lost. */
@@ -53,7 +54,14 @@ export const settle = async (
   const stored = await inParallel([...storedAtMs], async ([id, atMs]): Promise<Stored[]> => {
     const decoded = decodeResult((await s3.get(names.outputBucket, `results/${id}.json`))?.toString() ?? '');
     if (decoded.kind !== 'ok')
-      return [{ id, sha256: undefined, answer: { kind: 'failed' }, storedAtMs: atMs }];
+      return [
+        {
+          id,
+          sha256: undefined,
+          answer: { kind: 'failed', why: 'no result that can be read' },
+          storedAtMs: atMs,
+        },
+      ];
     // Of an operation whose answer never arrived only the image tells which it was.
     const image = known.has(id) ? undefined : await s3.get(names.inputBucket, imageKey(id));
     const sha256 = known.get(id) ?? (image && sha256Of(image));
