@@ -92,6 +92,11 @@ const createReader = <T>(prefix: string, form: z.ZodType<T>) => {
     );
     const writtenMs = new Map(objects.map(({ key, lastModifiedMs }) => [nameOf(key), lastModifiedMs]));
     for (const name of read.keys()) if (!writtenMs.has(name)) read.delete(name);
+    // Written again word for word, as a web process does that has nothing to do: news is that it is still so.
+    for (const { key, etag, lastModifiedMs } of objects) {
+      const known = read.get(nameOf(key));
+      if (known?.etag === etag) read.set(nameOf(key), { ...known, atMs: lastModifiedMs });
+    }
     const readAtMs = ({ key }: StoredObject) => read.get(nameOf(key))?.atMs ?? Number.NEGATIVE_INFINITY;
     const queue = objects
       .filter(({ key, etag }) => read.get(nameOf(key))?.etag !== etag)
