@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { messageOf } from '../errors.ts';
 import type { ImageType } from '../image/formats.ts';
 import type { ImageHeader } from '../image/inspect.ts';
@@ -62,7 +63,8 @@ const isJimpType = (type: ImageType): type is JimpType => type === 'gif' || type
  * GIF, BMP and TIFF go to jimp, small JPEGs to WASM; both are loaded with the first of them.
  */
 export const createDecoder = async (maxPixels: number): Promise<Decode> => {
-  const { default: sharp } = await import('sharp');
+  // As session.ts does.
+  const sharp: typeof import('sharp')['default'] = createRequire(import.meta.url)('sharp');
   sharp.block({ operation: ['VipsForeignLoad'] });
   sharp.unblock({
     operation: ['VipsForeignLoadJpegBuffer', 'VipsForeignLoadPngBuffer', 'VipsForeignLoadWebpBuffer'],

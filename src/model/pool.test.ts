@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { getPriority, tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { fixture, imageGoldens } from '../../test/fixtures/image-goldens.ts';
 import { assetPath, compiledModule } from '../package.ts';
 import { loadModel, type Model } from './model.ts';
@@ -222,6 +222,19 @@ describe('the classifier pool', () => {
     await Promise.all([nicer.ready(), bolder.ready()]);
     expect(getPriority(onlyPid(nicer))).toBe(own + 3);
     expect(getPriority(onlyPid(bolder))).toBe(own);
+  });
+
+  it.runIf(process.platform === 'linux')('gives no credentials to what decodes images', async () => {
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'a-secret');
+    vi.stubEnv('IMGREC_API_KEY_FILE', 'a-file');
+    vi.stubEnv('NODE_EXTRA_CA_CERTS', '/none');
+    vi.stubEnv('SOMETHING_ELSE', 'is-kept');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const pool = await open();
+    await pool.ready();
+    const environment = readFileSync(`/proc/${onlyPid(pool)}/environ`, 'utf8').split('\0');
+    expect(environment).toContain('SOMETHING_ELSE=is-kept');
+    expect(environment.filter((entry) => /^(AWS|IMGREC)_|^NODE_EXTRA/.test(entry))).toEqual([]);
   });
 
   it('lets no signal of a terminal end a classifier', async () => {

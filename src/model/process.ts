@@ -30,6 +30,18 @@ const allocator = {
   MALLOC_TRIM_THRESHOLD_: '131072',
 };
 
+/**
+ * What decodes strangers' images needs nobody's credentials, and calls nobody: NODE_EXTRA_CA_CERTS alone, with a system's usual
+ * certificates, makes Node start 36 ms of CPU later.
+ */
+const isNeedless = (name: string): boolean => /^(AWS|IMGREC)_/.test(name) || name === 'NODE_EXTRA_CA_CERTS';
+
+/** A classifier's own environment. */
+const classifierEnvironment = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  ...allocator,
+  ...Object.fromEntries(Object.entries(environment).filter(([name]) => !isNeedless(name))),
+});
+
 const describeEnd = (code: number | null, signal: string | null, stderr: string): string => {
   const end = signal === null ? `exit code ${code}` : `signal ${signal}`;
   const lines = stderr.trim().split('\n');
@@ -46,7 +58,7 @@ export const startClassifier = (
     // Not the parent's: an --inspect port, for one, can be bound only once.
     execArgv: [],
     serialization: 'advanced',
-    env: { ...allocator, ...process.env },
+    env: classifierEnvironment(process.env),
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   let stderr = '';
