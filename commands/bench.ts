@@ -11,10 +11,13 @@ import { type DevCluster, startDevCluster } from '../src/dev/dev-cluster.ts';
 import { type ExitCode, exitCodes, usageError } from '../src/errors.ts';
 import { firstKeyOf } from './api-keys.ts';
 import type { Command, CommandContext, CommandResult } from './command.ts';
-import { fixedScale } from './dev-scale.ts';
+import { devScale, fixedScale, scaledInDev } from './dev-scale.ts';
 
 /** The port of the course project's web tier, which its load generators take for granted. */
 const coursePort = 8000;
+
+/** A fleet that is to grow and shrink gets this long to shrink: whoever watches wants to see it. */
+const calmWithinMs = 60_000;
 
 const exitCodeOf = ({ invalid, passed }: Verdict): ExitCode => {
   if (invalid !== undefined) return exitCodes.invalid;
@@ -68,31 +71,37 @@ const measure = async (
 /** Runs `act` with a cluster that is started at its first use and gone, with its state folder, afterwards. */
 const withTemporaryCluster = async <T>(
   settings: Settings,
-  { output, signal }: CommandContext,
+  { output, signal, resolved }: CommandContext,
   act: (target: () => Promise<URL>) => Promise<T>,
 ): Promise<T> => {
   const stateFolder = await mkdtemp(path.join(tmpdir(), 'imgrec-bench-'));
+  // A fleet of the size that settings meant for another cluster give would be a surprise: only flags make one that scales.
+  const isElastic = scaledInDev.some((key) => resolved.sources[key] === 'flag');
+  const scale = isElastic ? devScale(settings, resolved) : fixedScale(settings, settings.workers ?? 1);
   let cluster: DevCluster | undefined;
   // A second Ctrl-C exits without unwinding.
   const removeNow = () => rmSync(stateFolder, { recursive: true, force: true });
   process.once('exit', removeNow);
   try {
-    return await act(async () => {
+    const result = await act(async () => {
       cluster = await startDevCluster({
         cluster: settings.cluster,
         stateFolder,
         serve: { port: 0, args: [] },
-        scale: fixedScale(settings, settings.workers ?? 1),
+        scale,
         retentionSeconds: settings.retentionSeconds,
         visibilitySeconds: settings.visibilitySeconds,
         graceSeconds: settings.graceSeconds,
-        workerSettings: {},
+        workerSettings: resolved.sources.classifiers === 'flag' ? { classifiers: settings.classifiers } : {},
         clock: systemClock,
         say: output.info,
         signal,
       });
       return new URL(cluster.url ?? '');
     });
+    if (isElastic && (await cluster?.calmsDown(calmWithinMs)) === false && !signal.aborted)
+      output.warn(`the fleet was not down to ${scale.choices.policy.min} after ${calmWithinMs / 1_000} s`);
+    return result;
   } finally {
     await cluster?.stop();
     process.removeListener('exit', removeNow);
@@ -112,6 +121,8 @@ export const bench: Command = {
     'apiKeyFile',
     'dev',
     'workers',
+    ...scaledInDev,
+    'classifiers',
     'images',
     'truth',
     'requests',
@@ -128,6 +139,10 @@ export const bench: Command = {
   },
   examples: [
     { does: 'the built-in sample photographs, through a cluster started for it', line: 'imgrec bench --dev' },
+    {
+      does: 'the same through one that grows from no worker to three, and shrinks again',
+      line: 'imgrec bench --dev --min-workers 0 --max-workers 3 --classifiers 1 --target-wait 1s',
+    },
     {
       does: 'the same through a cluster that runs already',
       line: 'imgrec bench --url http://127.0.0.1:8081/',

@@ -19,6 +19,8 @@ export const scaledInDev = [
 /** What is known of a machine before anything has been measured on it: a core does some 30 images a second, a worker is up in 2 s. */
 const perClassifier = 30;
 const bootSeconds = 2;
+/** Nobody bills a process. */
+const minUptimeSeconds = 0;
 /** A type has to exist; here it is a name without meaning. */
 const localTypes = ['c7a.medium'] as const;
 /** A person watches: it reacts within seconds. */
@@ -29,13 +31,21 @@ const scaleOf = (settings: Settings, keys: readonly (typeof scaledInDev)[number]
     ...settings,
     everySeconds,
     bootSeconds,
+    minUptimeSeconds,
     serviceRate: perClassifier * settings.classifiers,
     instanceTypes: [...localTypes],
     subnets: [],
     spot: false,
     schedule: [],
   };
-  const passed = [...keys, 'everySeconds', 'bootSeconds', 'serviceRate', 'graceSeconds'] as const;
+  const passed = [
+    ...keys,
+    'everySeconds',
+    'bootSeconds',
+    'minUptimeSeconds',
+    'serviceRate',
+    'graceSeconds',
+  ] as const;
   return {
     choices: scaleChoicesOf(local),
     args: ['--instance-types', localTypes.join(',')].concat(

@@ -34,6 +34,7 @@ export const scaleChoicesOf = (settings: Pick<Settings, (typeof scaleSettings)[n
       ...(settings.targetWaitSeconds === undefined ? {} : { targetWaitSeconds: settings.targetWaitSeconds }),
       priorRatePerSecond: settings.serviceRate,
       priorBootSeconds: settings.bootSeconds,
+      minUptimeSeconds: settings.minUptimeSeconds,
     },
     pools: { instanceTypes: settings.instanceTypes, subnetIds: settings.subnets, spot: settings.spot },
     warm: settings.scaleIn === 'stop' ? settings.warm : 0,

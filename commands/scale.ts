@@ -82,9 +82,11 @@ const keepScaling = async (
       fleet = memory.standing;
       const line = fleet === undefined ? '' : statusLine(fleet);
       const text = reasonOf(sentence(decision.why), desired, overruled);
-      if (acts.length > 0 || line !== shown) log.info({ acts: describeActs(acts) }, `${line}; ${text}`);
+      if (acts.length > 0 || lost.length > 0 || line !== shown) {
+        log.info({ acts: describeActs(acts) }, `${line}; ${text}`);
+        tell(text, { acts: describeActs(acts), lost, standing: fleet });
+      }
       shown = line;
-      if (acts.length > 0 || lost.length > 0) tell(text, { acts: describeActs(acts), lost });
       if (memory.failedBoots >= hopelessBoots)
         log.error({ failedBoots: memory.failedBoots }, 'workers do not start: see the log of one of them');
     }

@@ -33,6 +33,7 @@ export const serve: Command = {
     'top',
     'maxImageBytes',
     'maxPixels',
+    'reportIntervalSeconds',
   ],
   examples: [
     { does: 'against the local cloud that "imgrec dev --only cloud" runs', line: 'imgrec serve --local' },
@@ -82,6 +83,7 @@ export const serve: Command = {
         ...(existing === undefined ? {} : { seed: existing }),
         keyring,
         limits: settings,
+        reportIntervalSeconds: settings.reportIntervalSeconds,
         clock: systemClock,
         log,
         signal,

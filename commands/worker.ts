@@ -72,6 +72,7 @@ export const worker: Command = {
         visibilitySeconds: settings.visibilitySeconds,
         maxReceives: settings.maxReceives,
         pollWaitSeconds: settings.pollWaitSeconds,
+        reportIntervalSeconds: settings.reportIntervalSeconds,
         jobTimeoutSeconds: settings.jobTimeoutSeconds,
         graceSeconds: settings.graceSeconds,
         idleExitSeconds: settings.idleExitSeconds,

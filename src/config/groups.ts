@@ -22,6 +22,7 @@ export const workerSettings = [
   'visibilitySeconds',
   'maxReceives',
   'pollWaitSeconds',
+  'reportIntervalSeconds',
   'graceSeconds',
   'idleExitSeconds',
 ] as const satisfies SettingKey[];
@@ -42,5 +43,6 @@ export const scaleSettings = [
   'hoursPerDay',
   'serviceRate',
   'bootSeconds',
+  'minUptimeSeconds',
   'graceSeconds',
 ] as const satisfies SettingKey[];

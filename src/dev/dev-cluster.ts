@@ -7,6 +7,7 @@ import { ImgrecError, messageOf } from '../errors.ts';
 import { compiledModule } from '../package.ts';
 import { machinesWith } from '../provision/machines.ts';
 import { provision } from '../provision/provision.ts';
+import { type ScalerStanding, standing } from '../scaling/memory.ts';
 import type { ScaleChoices } from '../scaling/open.ts';
 import { firstWorker, sayLost } from './first-worker.ts';
 import type { PartDetails } from './part.ts';
@@ -37,6 +38,8 @@ export interface DevCluster {
   readonly endpoint: string;
   /** Of the web tier, when there is one. */
   readonly url: string | undefined;
+  /** Waits until nothing waits and the fleet is down to its least. @returns whether it came to that in time */
+  calmsDown(withinMs: number): Promise<boolean>;
   /** Answers what was asked, drains and stops everything. */
   stop(): Promise<void>;
 }
@@ -44,15 +47,19 @@ export interface DevCluster {
 const readyWithinMs = 30_000;
 /** Beyond the time that a part gives itself to stop. */
 const graceMarginMs = 5_000;
+const calmCheckMs = 100;
 
 /** Workers of a cluster on one machine drain within a second, so that Ctrl-C is quick: their polls are short. */
 const quickDrain = { 'poll-wait': 1 };
+/** Reports cost nothing here, and the end of a load should be seen at once. */
+const quickReports = { 'report-interval': 1 };
 
 /** What `imgrec scale` tells whoever started it. */
 const scalerTold = z.object({
   text: z.string(),
   acts: z.array(z.string()).default([]),
   lost: z.array(z.object({ id: z.string(), wasReady: z.boolean() })).default([]),
+  standing: standing.optional(),
 });
 
 /** The web tier is a part of its own here, so there is no instance for it. */
@@ -87,6 +94,8 @@ export const startDevCluster = async (options: DevOptions): Promise<DevCluster> 
   const parts: { serve?: SupervisedPart; scale?: SupervisedPart; cloud?: SupervisedPart } = {};
   /** Until the first worker is ready. */
   let scaling: Promise<void> | undefined;
+  /** As the scaler last told. */
+  let fleet: ScalerStanding | undefined;
 
   const start = (
     name: keyof typeof parts,
@@ -122,6 +131,7 @@ export const startDevCluster = async (options: DevOptions): Promise<DevCluster> 
   const onTold = (details: PartDetails): void => {
     const told = scalerTold.safeParse(details).data;
     if (told === undefined || stopping.signal.aborted) return;
+    fleet = told.standing;
     sayLost(told.lost, stateFolder, say);
     if (told.acts.length > 0) say(`scale: ${told.text}`);
   };
@@ -134,7 +144,18 @@ export const startDevCluster = async (options: DevOptions): Promise<DevCluster> 
     });
   };
 
-  const startAll = async (): Promise<Omit<DevCluster, 'stop'>> => {
+  const calmsDown = async (withinMs: number): Promise<boolean> => {
+    const { min } = options.scale.choices.policy;
+    const isCalm = () =>
+      fleet !== undefined &&
+      fleet.ready === min &&
+      [fleet.booting, fleet.draining, fleet.backlog].every((count) => count === 0);
+    for (const deadlineMs = clock.monotonicMs() + withinMs; !isCalm(); await clock.sleep(calmCheckMs))
+      if (signal.aborted || clock.monotonicMs() > deadlineMs) return false;
+    return true;
+  };
+
+  const startAll = async (): Promise<Pick<DevCluster, 'endpoint' | 'url'>> => {
     const cloudArgs = ['--state', stateFolder]
       .concat(options.faults === undefined ? [] : ['--faults', options.faults])
       .concat(['--', process.execPath, bin, 'instance']);
@@ -146,7 +167,7 @@ export const startDevCluster = async (options: DevOptions): Promise<DevCluster> 
     await provision(connection, {
       retentionSeconds: options.retentionSeconds,
       visibilitySeconds: options.visibilitySeconds,
-      workerSettings: { ...quickDrain, ...options.workerSettings },
+      workerSettings: { ...quickDrain, ...quickReports, ...options.workerSettings },
       graceSeconds: options.graceSeconds,
       machines: localMachines,
     });
@@ -155,6 +176,7 @@ export const startDevCluster = async (options: DevOptions): Promise<DevCluster> 
     const serveArgs = (on: string) =>
       ['serve', '--local', '--state', stateFolder, '--cluster', cluster]
         .concat(['--host', '127.0.0.1', '--port', on])
+        .concat(Object.entries(quickReports).flatMap(([name, value]) => [`--${name}`, String(value)]))
         .concat(args);
     const urlOf = (details: PartDetails) => String(details['url']);
     const first = firstWorker({
@@ -183,7 +205,7 @@ export const startDevCluster = async (options: DevOptions): Promise<DevCluster> 
       throw new ImgrecError('interrupted');
     });
     interrupted.catch(() => {});
-    return { ...(await Promise.race([starting, interrupted])), stop };
+    return { ...(await Promise.race([starting, interrupted])), calmsDown, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -9,7 +9,7 @@ export const parseReport = <T>(form: z.ZodType<T>, stored: Buffer): T | undefine
   }
 };
 
-/** `web/<web id>.json` in the ops bucket, written every 10 s: a web process's only heartbeat. */
+/** `web/<web id>.json` in the ops bucket, written every 10 s or more often: a web process's only heartbeat. */
 export const webReport = z.object({
   v: z.literal(1),
   webId: z.string(),
@@ -39,7 +39,7 @@ export const orphanedWebs = (
   );
 };
 
-/** `fleet/<instance>.json` in the ops bucket, written every 20 s and on each change of state. */
+/** `fleet/<instance>.json` in the ops bucket, written every 20 s, unless told otherwise, and on each change of state. */
 export const fleetReport = z.object({
   v: z.literal(1),
   instance: z.string(),

@@ -44,6 +44,25 @@ describe('rates', () => {
 });
 
 describe('boots', () => {
+  test('the first of them says how much they vary: half of it, twenty seconds at most', () => {
+    const first = (boot: number) =>
+      bootOf(
+        learn(nothingLearned, [
+          {
+            id: 'i-1',
+            type: 'small',
+            state: 'ready',
+            launchedAtSeconds: 1_000,
+            readyAtSeconds: 1_000 + boot,
+          },
+        ]),
+        { type: 'small' },
+        priors,
+      );
+    expect(first(2)).toEqual({ seconds: 2, highSeconds: 3.5 });
+    expect(first(100)).toEqual({ seconds: 100, highSeconds: 130 });
+  });
+
   test('are learned once from each instance', () => {
     const fleet = [worker('a', 'small', { readyAtSeconds: 41 })];
     const learned = learn(learn(nothingLearned, fleet), fleet);

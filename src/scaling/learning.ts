@@ -33,7 +33,10 @@ const mostKinds = 6;
 
 const kindOf = ({ type, warm }: LaunchKind): string => (warm === true ? `${type}/warm` : type);
 
-const unknownKind: KindLearned = { bootDev: 20 };
+/** Twenty seconds, but half of a short boot: RFC 6298 starts with half of the first round trip. */
+const firstBootDev = (seconds: number): number => Math.min(20, seconds / 2);
+
+const unknownKind: KindLearned = { bootDev: firstBootDev(Number.POSITIVE_INFINITY) };
 
 /** A number for a set of instances: equal sets have equal ones (FNV-1a over the ids, which are in order). */
 const fleetName = (ids: readonly string[]): number => {
@@ -46,7 +49,7 @@ const fleetName = (ids: readonly string[]): number => {
 
 /** Boot time: exponentially weighted mean and mean absolute deviation, as TCP estimates a round trip (RFC 6298). */
 const learnBoot = (kind: KindLearned, seconds: number): KindLearned => {
-  if (kind.boot === undefined) return { ...kind, boot: seconds };
+  if (kind.boot === undefined) return { ...kind, boot: seconds, bootDev: firstBootDev(seconds) };
   return {
     ...kind,
     boot: kind.boot + bootWeight * (seconds - kind.boot),
@@ -133,5 +136,5 @@ export const bootOf = (learned: Learned, kind: LaunchKind | undefined, priors: P
         )?.[1]
       : own;
   const seconds = known?.boot ?? priors.priorBootSeconds;
-  return { seconds, highSeconds: seconds + 1.5 * (known?.bootDev ?? unknownKind.bootDev) };
+  return { seconds, highSeconds: seconds + 1.5 * (known?.bootDev ?? firstBootDev(seconds)) };
 };

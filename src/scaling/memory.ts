@@ -6,7 +6,7 @@ import { flowMemory } from './flow.ts';
 import { damaged } from './lease.ts';
 
 /** What the scaler last saw and decided: what `status` shows. */
-const standing = z.object({
+export const standing = z.object({
   atMs: z.number(),
   desired: z.number(),
   ready: z.number(),

@@ -20,7 +20,7 @@ export interface Fleet {
   /** Ready and booting, without hung and interrupted ones. */
   readonly size: number;
   readonly ready: number;
-  /** Launched less than a minute ago: that minute is billed anyway. */
+  /** Launched less than the least uptime ago: that time is billed anyway. */
   readonly new: number;
   /** Seconds until each booting one is ready, ascending. */
   readonly readyIn: readonly number[];
@@ -52,18 +52,20 @@ export const targetWaits = { economy: 60, balanced: 30, latency: 15 } as const;
 
 /** Share of the requests that may wait longer than a third of the target while the load is steady. */
 const lateShare = 0.05;
-/** Work that a worker launched now must still find when it is up, seconds. */
-const usefulSeconds = 15;
+/** Work that a worker launched now must still find when it is up, seconds: less where a boot is so short that it costs little. */
+const usefulSeconds = (bootSeconds: number): number => Math.min(15, bootSeconds / 4);
 /** Load of the ready workers up to which nobody is launched for a margin alone. */
 const calmLoad = 0.9;
-/** Below this rate, images a second, and with nothing there, the fleet may go to zero. */
-const quietPerSecond = 0.01;
+/** Below this rate, images a second, and with nothing there, the fleet may go to zero: one in a hundred seconds, or in two boots. */
+const quietPerSecond = (bootSeconds: number): number => Math.max(0.01, 0.5 / bootSeconds);
 
 /**
- * Idle seconds that a missing worker is worth, so that keeping workers for what may come has a price. Ours: five minutes for a
- * target of 30 s, and about six times as much for half of it; measured in docs/scaling.md.
+ * Idle seconds that a missing worker is worth, so that keeping workers for what may come has a price. Ours, measured in
+ * docs/scaling.md: ten thirds of a boot when the target wait is a third of it, and about six times as much for half that wait.
+ * Only their ratio counts: where a worker boots well within the wait, hardly anybody misses one.
  */
-export const priceOfMissing = (targetWaitSeconds: number): number => 300 * (30 / targetWaitSeconds) ** 2.5;
+export const priceOfMissing = (targetWaitSeconds: number, bootSeconds: number): number =>
+  (10 / 3) * bootSeconds * (bootSeconds / 3 / targetWaitSeconds) ** 2.5;
 
 /**
  * Messages that will still wait when a worker launched now is up: a fluid projection of the queue over the fleet as it boots.
@@ -76,10 +78,10 @@ export const backlogAtBoot = (
   workerPerSecond: number,
   bootSeconds: number,
 ): number => {
-  const step = 5;
+  const step = Math.min(5, bootSeconds / 4);
   let backlog = visible;
   let up = fleet.ready;
-  for (let at = 0; at < bootSeconds; at += step) {
+  for (let at = 0; step > 0 && at < bootSeconds; at += step) {
     while (up - fleet.ready < fleet.readyIn.length && (fleet.readyIn[up - fleet.ready] ?? 0) <= at) up += 1;
     backlog = Math.max(0, backlog + step * (arrivingPerSecond - workerPerSecond * up));
   }
@@ -122,7 +124,7 @@ const needOf = (
   );
   let workers = forRate;
   const left = backlogAtBoot(visible, arrivingPerSecond, fleet, workerPerSecond, boot.highSeconds);
-  if (left > workerPerSecond * usefulSeconds)
+  if (left > workerPerSecond * usefulSeconds(boot.seconds))
     workers = Math.max(workers, workersForBacklog(left, arrivingPerSecond, situation));
   else if (fleet.size < forRate && isCalm(visible, arrivingPerSecond, situation)) workers = fleet.size;
   // Workers that are there are in use while what is queued needs them.
@@ -139,7 +141,7 @@ const keepWarm = (
   const bands = bandsUpTo(max);
   const stakes = {
     bootSeconds: boot.seconds,
-    priceSeconds: priceOfMissing(targetWaitSeconds),
+    priceSeconds: priceOfMissing(targetWaitSeconds, boot.seconds),
     intervalSeconds,
   };
   let worth = need;
@@ -164,7 +166,7 @@ export const decideOwn = (before: OwnMemory, situation: Situation): OwnDecision 
   const { wake, verdict } = judgeCount(before.wake, observation, fleet.size);
   const visible = verdict === 'believed' ? observation.visible : 0;
   const waiting = verdict === 'believed' ? visible + inFlight + delayed : 0;
-  const isQuiet = waiting === 0 && demand.rate < quietPerSecond;
+  const isQuiet = waiting === 0 && demand.rate < quietPerSecond(situation.boot.seconds);
   const most =
     waiting === inFlight ? mostWhileNothingWaits(inFlight, workerPerSecond) : Number.POSITIVE_INFINITY;
   const arrivingPerSecond = isQuiet ? 0 : Math.min(demand.rate, most);

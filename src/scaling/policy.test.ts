@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Observation, ObservedInstance } from './observation.ts';
+import { priceOfMissing } from './own.ts';
 import { type Decision, decide, type PolicyConfig, policyNames } from './policy.ts';
 import { type PolicyState, readState } from './state.ts';
 
@@ -177,6 +178,64 @@ describe('a fleet at work', () => {
     const { desired } = runAll(steady, { ...config, priorRatePerSecond: rate }).at(-1) ?? { desired: -1 };
     expect(desired).toBeGreaterThanOrEqual(least);
     expect(desired).toBeLessThanOrEqual(most);
+  });
+});
+
+describe('a fleet of processes, which boot in two seconds', () => {
+  const local = {
+    ...config,
+    intervalSeconds: 1,
+    priorBootSeconds: 2,
+    priorRatePerSecond: 30,
+    max: 3,
+    targetWaitSeconds: 1,
+    minUptimeSeconds: 0,
+  };
+  const burst = (visible: number, instances: ObservedInstance[] = []): Observation => ({
+    ...idle,
+    visible,
+    instances,
+  });
+  const launchedAt = (launchedAtSeconds: number) =>
+    ready(3, 50).map((instance) => ({
+      ...instance,
+      launchedAtSeconds,
+      readyAtSeconds: launchedAtSeconds + 2,
+    }));
+
+  test('grows for a backlog that a fleet with slow boots would wait out', () => {
+    const slow = { ...local, priorBootSeconds: 90 };
+    expect(runAll([burst(100)], local)[0]?.desired).toBe(3);
+    expect(runAll([burst(100)], slow)[0]?.desired).toBe(1);
+  });
+
+  test('is down to none within seconds of the end, where nobody bills a minute', () => {
+    const seconds = Array.from({ length: 20 }, (_, second) => ({
+      ...burst(second < 3 ? 60 : 0, launchedAt(10_000)),
+      nowSeconds: 10_002 + second,
+      arrivals: [{ from: 10_001 + second, to: 10_002 + second, count: second < 3 ? 50 : 0 }],
+    }));
+    const sizes = (tuned: PolicyConfig) => runAll(seconds, tuned).map(({ desired }) => desired);
+    expect(sizes(local)[0]).toBe(3);
+    expect(sizes(local).indexOf(0)).toBeGreaterThan(2);
+    expect(sizes({ ...local, minUptimeSeconds: 60 })).not.toContain(0);
+  });
+
+  test('is worth as many boots of idling as a slow one, where the wait is as many boots', () => {
+    expect(priceOfMissing(30, 90)).toBeCloseTo(300, 9);
+    expect(priceOfMissing(0.5, 1.5)).toBeCloseTo(5, 9);
+    expect(priceOfMissing(30, 2)).toBeLessThan(0.1);
+  });
+
+  test('gives up no boot in its first half minute', () => {
+    const booting = (age: number) =>
+      decide(
+        calmState(),
+        burst(10, [{ ...launchedAt(10_000 - age)[0], state: 'pending' } as ObservedInstance]),
+        local,
+      );
+    expect(booting(25).terminate).toEqual([]);
+    expect(booting(35).terminate).toHaveLength(1);
   });
 });
 

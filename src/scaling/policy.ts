@@ -44,7 +44,11 @@ export interface PolicyConfig {
   /** Until the first images and boots have been measured. */
   readonly priorRatePerSecond: number;
   readonly priorBootSeconds: number;
+  /** A worker is not sent away sooner after its launch than this. 60 when absent, which EC2 bills at least. */
+  readonly minUptimeSeconds?: number;
 }
+
+const billedSeconds = 60;
 
 export interface Decision {
   readonly state: PolicyState;
@@ -94,9 +98,12 @@ const decideComparison = (
   }
 };
 
+/** Where everything starts at once even a boot of a second takes long. */
+const shortestHangSeconds = 30;
+
 /** A boot that has lasted three times as long as nearly all others will not end. */
 const isHung = ({ state, launchedAtSeconds }: ObservedInstance, nowSeconds: number, boot: Boot): boolean =>
-  state !== 'ready' && nowSeconds - launchedAtSeconds > 3 * boot.highSeconds;
+  state !== 'ready' && nowSeconds - launchedAtSeconds > Math.max(shortestHangSeconds, 3 * boot.highSeconds);
 
 /** Refused launches are tried again after 30 s, doubling to 5 min (exponential back-off). */
 const backOff = (
@@ -112,15 +119,22 @@ const backOff = (
   return isReached ? { runs: 0, untilSeconds: nowSeconds } : before;
 };
 
-const fleetOf = (counted: readonly ObservedInstance[], nowSeconds: number, boot: Boot): Fleet => {
+const fleetOf = (
+  counted: readonly ObservedInstance[],
+  nowSeconds: number,
+  boot: Boot,
+  minUptimeSeconds: number,
+): Fleet => {
   const booting = counted.filter(({ state }) => state !== 'ready');
   return {
     size: counted.length,
     ready: counted.length - booting.length,
-    new: counted.filter(({ launchedAtSeconds }) => nowSeconds - launchedAtSeconds < 60).length,
+    new: counted.filter(({ launchedAtSeconds }) => nowSeconds - launchedAtSeconds < minUptimeSeconds).length,
     // One that is late is expected any moment.
     readyIn: booting
-      .map(({ launchedAtSeconds }) => Math.max(5, launchedAtSeconds + boot.seconds - nowSeconds))
+      .map(({ launchedAtSeconds }) =>
+        Math.max(Math.min(5, boot.seconds), launchedAtSeconds + boot.seconds - nowSeconds),
+      )
       .sort((a, b) => a - b),
   };
 };
@@ -163,7 +177,7 @@ export const decide = (
   const counted = instances.filter(
     (instance) => instance.interruptAtSeconds === undefined && !hung.includes(instance),
   );
-  const fleet = fleetOf(counted, nowSeconds, boot);
+  const fleet = fleetOf(counted, nowSeconds, boot, config.minUptimeSeconds ?? billedSeconds);
   const { size: from, ready } = fleet;
 
   const isOurs = policy === 'economy' || policy === 'balanced' || policy === 'latency';

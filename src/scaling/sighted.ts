@@ -28,8 +28,8 @@ export const observedInstance = (
     {
       ...seen,
       state: 'ready',
-      // Dates are cut to their second: it cannot have been ready before it was launched.
-      readyAtSeconds: Math.max(dated.atMs / 1_000 - readyForSeconds, launchedAtMs / 1_000),
+      // Dates are cut to their second, so that this one was half a second later on average; but not before the launch.
+      readyAtSeconds: Math.max(dated.atMs / 1_000 + 0.5 - readyForSeconds, launchedAtMs / 1_000),
       imagesDone,
       busySeconds,
       ...(classifiers === undefined ? {} : { classifiers }),

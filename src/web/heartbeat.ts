@@ -15,20 +15,27 @@ import type { Health } from './health.ts';
 export const writeReport = async ({ s3, names }: Cluster, report: WebReport): Promise<void> =>
   s3.put(names.opsBucket, webReportKey(report.webId), JSON.stringify(report), 'application/json');
 
+export interface HeartbeatOptions {
+  readonly cluster: Cluster;
+  readonly reportIntervalSeconds: number;
+  readonly health: Health;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** While the cloud stores nothing: a load balancer sends no images to an unhealthy process, so only a report shows that it is over. */
 const troubledIntervalMs = 1_000;
 
-/** Writes the report every 10 s until `signal` aborts. A report that cannot be written is logged; the next one may. */
+/** Writes the report until `signal` aborts, every 10 s or more often. A report that cannot be written is logged; the next one may. */
 export const keepReporting = async (
-  cluster: Cluster,
   report: () => WebReport,
-  health: Health,
-  clock: Clock,
-  log: Log,
+  options: HeartbeatOptions,
   signal: AbortSignal,
 ): Promise<void> => {
+  const { cluster, health, clock, log } = options;
+  const everyMs = Math.min(webReportIntervalMs, options.reportIntervalSeconds * 1_000);
   for (;;) {
-    await clock.sleep(health.trouble() === undefined ? webReportIntervalMs : troubledIntervalMs, signal);
+    await clock.sleep(health.trouble() === undefined ? everyMs : troubledIntervalMs, signal);
     if (signal.aborted) return;
     try {
       await writeReport(cluster, report());

@@ -22,6 +22,7 @@ export interface OwnWireOptions {
   readonly transport: 'key' | 'inline';
   readonly topK: number;
   readonly limits: ImageLimits;
+  readonly reportIntervalSeconds: number;
   readonly counters: Counters;
   readonly health: Health;
   readonly clock: Clock;
@@ -36,7 +37,7 @@ const replyRetentionSeconds = 3_600;
  * @throws ImgrecError (exit 3) when the cluster is not provisioned
  */
 export const openOwnWire = async (options: OwnWireOptions): Promise<Exchange> => {
-  const { cluster, counters, health, clock, log } = options;
+  const { cluster, counters, clock, log } = options;
   const { names, sqs, s3 } = cluster;
   const { account, region, arn } = cluster.identity;
   const [requestQueue, installId] = await Promise.all([
@@ -71,7 +72,7 @@ export const openOwnWire = async (options: OwnWireOptions): Promise<Exchange> =>
   const { webId, waiting, close: closeReplies } = replies;
   const requests = sqs.sender(names.requests, () => companyMs(waiting()));
   const stopped = new AbortController();
-  const reporting = keepReporting(cluster, () => report(webId()), health, clock, log, stopped.signal);
+  const reporting = keepReporting(() => report(webId()), options, stopped.signal);
   sweepReplyQueues(cluster, webId()).then(
     (swept) =>
       swept.length > 0 && log.info({ swept }, 'reply queues of web processes that are gone were deleted'),

@@ -27,6 +27,8 @@ export interface ServeOptions {
   /** Whom to answer; everybody when absent. */
   readonly keyring?: Keyring | undefined;
   readonly limits: ImageLimits;
+  /** At the most 10 s pass between two reports. */
+  readonly reportIntervalSeconds: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;

@@ -2,9 +2,9 @@ import type { Cluster } from '../aws/cluster.ts';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type FleetReport, fleetReportIntervalMs, fleetReportKey } from '../reports/reports.ts';
+import { type FleetReport, fleetReportKey } from '../reports/reports.ts';
 
-/** Tells the fleet what this worker is doing: every 20 s, and at once when its state changes. */
+/** Tells the fleet what this worker is doing, regularly, and at once when its state changes. */
 export interface Reporter {
   enter(state: FleetReport['state']): void;
   /** Stops, after the last report has been written or has failed. */
@@ -16,12 +16,14 @@ export const silentReporter: Reporter = { enter: () => {}, close: async () => {}
 export interface ReporterOptions {
   readonly cluster: Cluster;
   readonly name: string;
+  readonly everySeconds: number;
   readonly figures: () => Omit<FleetReport, 'v' | 'instance' | 'state' | 'readyForSeconds'>;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export const createReporter = ({ cluster, name, figures, clock, log }: ReporterOptions): Reporter => {
+export const createReporter = (options: ReporterOptions): Reporter => {
+  const { cluster, name, figures, clock, log } = options;
   const { s3, names } = cluster;
   let state: FleetReport['state'] = 'starting';
   let readyAtMs: number | undefined;
@@ -50,7 +52,7 @@ export const createReporter = ({ cluster, name, figures, clock, log }: ReporterO
       const last = closed;
       await write();
       if (last) return;
-      await clock.sleep(fleetReportIntervalMs, changed.signal);
+      await clock.sleep(options.everySeconds * 1_000, changed.signal);
     }
   };
   const writing = keepWriting();

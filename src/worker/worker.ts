@@ -29,6 +29,8 @@ export interface WorkerOptions {
   readonly visibilitySeconds: number;
   readonly maxReceives: number;
   readonly pollWaitSeconds: number;
+  /** Between two reports to the scaler. */
+  readonly reportIntervalSeconds: number;
   readonly jobTimeoutSeconds: number;
   readonly graceSeconds: number;
   /** Without work and without a scaler for this long it ends by itself; never when absent. */
@@ -138,7 +140,14 @@ export const runWorker = async (options: WorkerOptions): Promise<WorkerTotals> =
   // The seed's wire has no bucket for reports, and nobody who reads them.
   const reporter = options.seed
     ? silentReporter
-    : createReporter({ cluster, name: options.name, clock, log, figures });
+    : createReporter({
+        cluster,
+        name: options.name,
+        everySeconds: options.reportIntervalSeconds,
+        figures,
+        clock,
+        log,
+      });
 
   const work = async (lease: Lease, onAnswered: () => void): Promise<void> => {
     const { messageId } = lease.delivery;

@@ -116,4 +116,11 @@ export const scalingSettings = {
     placeholder: 'TIME',
     help: 'time from launch to the first image, until that has been measured',
   }),
+  minUptimeSeconds: setting({
+    name: 'min-uptime',
+    type: seconds(0, 3_600),
+    default: 60,
+    placeholder: 'TIME',
+    help: 'a worker is not sent away sooner after its launch: EC2 bills a minute in any case',
+  }),
 } as const;

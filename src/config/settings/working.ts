@@ -23,6 +23,13 @@ export const workingSettings = {
     placeholder: 'SECONDS',
     help: 'length of a long poll for requests; a draining worker waits for the one under way',
   }),
+  reportIntervalSeconds: setting({
+    name: 'report-interval',
+    type: seconds(1, 60),
+    default: 20,
+    placeholder: 'TIME',
+    help: 'time between two reports of a worker to the scaler; a web process reports every 10 s, or as often',
+  }),
   idleExitSeconds: setting({
     name: 'idle-exit',
     type: optional(seconds(1, 7 * 86_400)),
