@@ -239,16 +239,24 @@ describe('the examples of --help', { timeout: 60_000 }, () => {
     }
   });
 
-  it('bench --dev: brings its own cluster, whatever else runs', async () => {
-    const [example] = (await examplesOf('bench')).filter(({ argv }) => argv.includes('--dev'));
-    const { exitCode, stdout } = await runAtUrl(example as Example, '--json');
-    expect(exitCode).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({
-      schema: 'imgrec.bench/1',
-      sent: 100,
-      answered: 100,
-      passed: true,
-    });
+  it('bench --dev: brings its own cluster, whatever else runs; with --max-workers one that grows and shrinks', async () => {
+    const examples = (await examplesOf('bench')).filter(({ argv }) => argv.includes('--dev'));
+    const runs = await Promise.all(examples.map((example) => runAtUrl(example, '--json')));
+    for (const { exitCode, stdout } of runs) {
+      expect(exitCode).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({
+        schema: 'imgrec.bench/1',
+        sent: 100,
+        answered: 100,
+        passed: true,
+      });
+    }
+    const [plain = '', elastic = ''] = runs.map(({ stderr }) => stderr);
+    expect(plain).not.toContain('scale:');
+    const sizes = [...elastic.matchAll(/^scale: (\d+) -> (\d+): /gm)].map(([, from, to]) => [from, to]);
+    expect(sizes[0]?.[0]).toBe('0');
+    expect(sizes.at(-1)?.[1]).toBe('0');
+    expect(elastic).not.toContain('warning');
   });
 
   it('dev: gets ready, and ends with 0 at Ctrl-C', async () => {
