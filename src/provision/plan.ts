@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isAccessDenied } from '../aws/errors.ts';
+import { CloudError } from '../aws/errors.ts';
 import { installKey, readInstallId } from '../aws/install.ts';
 import { tagKeys } from '../aws/names.ts';
 import { ImgrecError } from '../errors.ts';
@@ -33,8 +33,9 @@ const installOf = async (
     const stored = await readInstallId(s3, names.opsBucket);
     return stored === undefined ? { isStored: false, id: tagged } : { isStored: true, id: stored };
   } catch (error) {
-    // Whoever may configure the bucket need not be allowed to read its objects; its tags say the same.
-    if (isAccessDenied(error) && tagged !== undefined) return { isStored: true, id: tagged };
+    // Whoever may configure the bucket need not be allowed to read its objects; its tags say the same. Of whatever 403: moto's says nothing.
+    if (error instanceof CloudError && error.status === 403 && tagged !== undefined)
+      return { isStored: true, id: tagged };
     throw error;
   }
 };
