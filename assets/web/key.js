@@ -13,6 +13,9 @@ const answer = Object.assign(document.createElement('p'), { id: 'answer' });
 answer.setAttribute('role', 'status');
 form.prepend(label, field, document.createElement('br'), document.createElement('br'));
 form.after(answer);
+// The example for the shell, as it works here.
+const example = document.querySelector('code');
+example.textContent = example.textContent.replace('curl', "curl -H 'Authorization: Bearer KEY'");
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault();

@@ -63,6 +63,9 @@ describe.skipIf(browser === undefined)(
         await page.goto(url);
         if (process.env['IMGREC_TEST_SCREENSHOT'])
           await page.screenshot({ path: `${process.env['IMGREC_TEST_SCREENSHOT']}-key.png` });
+        expect(await page.textContent('code')).toBe(
+          "curl -H 'Authorization: Bearer KEY' -F myfile=@photo.jpg",
+        );
         await page.setInputFiles('input[type=file]', assetPath('samples', 'daisy.jpg'));
         const answerTo = async (typed: string) => {
           await page.fill('#key', typed);
