@@ -174,6 +174,35 @@ describe('the checker', () => {
     });
   });
 
+  test('says of each operation that is amiss what was expected, answered and stored', () => {
+    const operations: Operation[] = [
+      {
+        sha256: 'sha-0',
+        id: 'id-0',
+        invokedAtMs: 0,
+        expected: labelled('tabby'),
+        end: { kind: 'ok', atMs: 1, answer: { kind: 'failed', why: 'HTTP 500' } },
+      },
+      {
+        sha256: 'sha-1',
+        id: 'id-1',
+        invokedAtMs: 0,
+        expected: labelled('daisy'),
+        end: { kind: 'info', atMs: 1, why: 'HTTP 504' },
+      },
+    ];
+    const stored: Stored[] = [
+      { id: 'id-0', sha256: 'sha-0', answer: { kind: 'failed', why: 'image-gone' }, storedAtMs: 2 },
+    ];
+    expect(judge({ operations, stored, faultsEndedAtMs: undefined }).accounts).toEqual([
+      'id-0: expected tabby, answered failed (HTTP 500), stored failed (image-gone)',
+      'id-1: expected daisy, answered nothing (HTTP 504), stored nothing',
+    ]);
+    check(goodHistory, (history) => {
+      expect(judge(history).accounts).toEqual([]);
+    });
+  });
+
   test('sees an image that expired', () => {
     check(withAnswered, (history) => {
       const { id } = firstAnswered(history);

@@ -110,7 +110,6 @@ export const judge = ({ operations, stored, faultsEndedAtMs }: History): Judgeme
   const answered = new Set<string>();
   const latenciesMs: number[] = [];
   const doneAtMs: number[] = [];
-  const accounts: string[] = [];
   let late = 0;
   let recovered = 0;
 
@@ -138,10 +137,15 @@ export const judge = ({ operations, stored, faultsEndedAtMs }: History): Judgeme
       if (result.answer.kind === 'expired') expired.add(name);
       else if (!isSame(result.answer, expected)) wrong.add(name);
     }
-    if ([lost, duplicated, wrong, expired].some((names) => names.has(name)))
-      accounts.push(accountOf(operation, result));
   }
 
+  const amiss = new Set([...lost, ...duplicated, ...wrong, ...expired]);
+  const accounts = operations
+    .filter(({ id, sha256 }) => amiss.has(id ?? sha256))
+    .map((operation) => {
+      const { id, sha256 } = operation;
+      return accountOf(operation, id === undefined ? bySha256.get(sha256) : byId.get(id));
+    });
   const unexpected = stored
     .filter(({ id, sha256 }) => !ids.has(id) && !(sha256 !== undefined && attempted.has(sha256)))
     .map(({ id }) => id);
