@@ -4,7 +4,7 @@ import { connect } from '../src/aws/connection.ts';
 import { clusterNames } from '../src/aws/names.ts';
 import { createSsm } from '../src/aws/ssm.ts';
 import { systemClock } from '../src/clock.ts';
-import { resolveSettings } from '../src/config/resolve.ts';
+import { partitionSettings, resolveSettings } from '../src/config/resolve.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { exitCodes, ImgrecError, messageOf, usageError } from '../src/errors.ts';
 import { answersHealthily } from '../src/fleet/health.ts';
@@ -38,9 +38,15 @@ const clusterSettings = async (settings: Settings, cluster: string, context: Com
       throw new ImgrecError(`parameter ${settingsParameter} does not hold settings`, {
         hint: 'run "imgrec provision" to write it anew',
       });
+    const { known, strange } = partitionSettings(file.data);
+    // Written by a newer release, which may be on its way back: what this one does not know it does without.
+    if (strange.length > 0)
+      context.output.warn(
+        `parameter ${settingsParameter} has settings that are not known here: ${strange.join(', ')}`,
+      );
     const { local, state, region, json, quiet, verbose } = settings;
     const flags = { cluster, local, state, region, json, quiet, verbose };
-    return resolveSettings({ flags, environment: context.environment, file: file.data }, settingsParameter);
+    return resolveSettings({ flags, environment: context.environment, file: known }, settingsParameter);
   } finally {
     ssm.close();
   }

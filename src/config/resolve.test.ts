@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ImgrecError } from '../errors.ts';
-import { resolveSettings } from './resolve.ts';
+import { partitionSettings, resolveSettings } from './resolve.ts';
 import { environmentName, settingKeys, settings } from './settings.ts';
 
 const none = { flags: {}, environment: {}, file: {} };
@@ -15,6 +15,15 @@ const refusal = (sources: Parameters<typeof resolveSettings>[0]): ImgrecError =>
   }
   throw new Error('nothing was refused');
 };
+
+describe('settings that another release wrote', () => {
+  test('are told apart: those that are known here, and the names of the others', () => {
+    expect(partitionSettings({ 'max-pixels': 5, 'from-the-future': true })).toEqual({
+      known: { 'max-pixels': 5 },
+      strange: ['from-the-future'],
+    });
+  });
+});
 
 describe('settings', () => {
   test('a flag wins over the environment, the environment over the file, the file over the default', () => {

@@ -83,6 +83,14 @@ export const resolveSettings = (sources: SettingSources, file?: string): Resolve
   };
 };
 
+/** The entries whose names are settings, and the other names. */
+export const partitionSettings = (
+  file: Readonly<Record<string, unknown>>,
+): { readonly known: Readonly<Record<string, unknown>>; readonly strange: readonly string[] } => ({
+  known: Object.fromEntries(Object.entries(file).filter(([name]) => keyByName.has(name))),
+  strange: Object.keys(file).filter((name) => !keyByName.has(name)),
+});
+
 /**
  * Reads imgrec.json: the file named by `--config` or `IMGREC_CONFIG`, which must exist, else the one in the working folder if any.
  * @throws ImgrecError (exit 64) when it cannot be read or is not a JSON object.
