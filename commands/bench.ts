@@ -6,9 +6,10 @@ import { prepareWorkload, runBench } from '../src/bench/measure.ts';
 import { renderOutcome } from '../src/bench/render.ts';
 import type { Verdict } from '../src/bench/thresholds.ts';
 import { systemClock } from '../src/clock.ts';
-import type { Settings } from '../src/config/settings.ts';
+import { settings as definitions, type Settings } from '../src/config/settings.ts';
 import { type DevCluster, startDevCluster } from '../src/dev/dev-cluster.ts';
 import { type ExitCode, exitCodes, usageError } from '../src/errors.ts';
+import { targetWaits } from '../src/scaling/own.ts';
 import { firstKeyOf } from './api-keys.ts';
 import type { Command, CommandContext, CommandResult } from './command.ts';
 import { devScale, fixedScale, scaledInDev } from './dev-scale.ts';
@@ -23,6 +24,12 @@ const exitCodeOf = ({ invalid, passed }: Verdict): ExitCode => {
   if (invalid !== undefined) return exitCodes.invalid;
   return passed ? exitCodes.done : exitCodes.unmet;
 };
+
+/** What a cluster of bench's own scales by: flags, and no other source. */
+const defaultsUnlessFlags = ({ sources }: CommandContext['resolved']): Partial<Settings> =>
+  Object.fromEntries(
+    scaledInDev.filter((key) => sources[key] !== 'flag').map((key) => [key, definitions[key].default]),
+  );
 
 /** Measures the web tier that `target` makes available; images are read and varied while it does. */
 const measure = async (
@@ -77,7 +84,11 @@ const withTemporaryCluster = async <T>(
   const stateFolder = await mkdtemp(path.join(tmpdir(), 'imgrec-bench-'));
   // A fleet of the size that settings meant for another cluster give would be a surprise: only flags make one that scales.
   const isElastic = scaledInDev.some((key) => resolved.sources[key] === 'flag');
-  const scale = isElastic ? devScale(settings, resolved) : fixedScale(settings, settings.workers ?? 1);
+  const scale = isElastic
+    ? devScale({ ...settings, ...defaultsUnlessFlags(resolved) }, resolved)
+    : fixedScale(settings, settings.workers ?? 1);
+  // The others take a minute and more, or never come down.
+  const comesDown = isElastic && scale.choices.policy.policy in targetWaits;
   let cluster: DevCluster | undefined;
   // A second Ctrl-C exits without unwinding.
   const removeNow = () => rmSync(stateFolder, { recursive: true, force: true });
@@ -99,7 +110,7 @@ const withTemporaryCluster = async <T>(
       });
       return new URL(cluster.url ?? '');
     });
-    if (isElastic && (await cluster?.calmsDown(calmWithinMs)) === false && !signal.aborted)
+    if (comesDown && (await cluster?.calmsDown(calmWithinMs)) === false && !signal.aborted)
       output.warn(`the fleet was not down to ${scale.choices.policy.min} after ${calmWithinMs / 1_000} s`);
     return result;
   } finally {

@@ -73,8 +73,9 @@ export const devScale = (
   { sources }: CommandContext['resolved'],
 ): DevOptions['scale'] => {
   const { workers } = settings;
-  if (workers !== undefined) {
-    const range = (['minWorkers', 'maxWorkers'] as const).find((key) => sources[key] === 'flag');
+  const range = (['minWorkers', 'maxWorkers'] as const).find((key) => sources[key] === 'flag');
+  // A flag wins over what a file or the environment says.
+  if (workers !== undefined && (range === undefined || sources.workers === 'flag')) {
     if (range !== undefined)
       throw usageError(`--workers and --${definitions[range].name} are both given`, 'leave one out');
     return fixedScale(settings, workers);

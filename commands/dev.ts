@@ -50,6 +50,9 @@ export const dev: Command = {
       ...['--wait', String(settings.waitSeconds), '--reply', settings.reply, '--top', String(settings.top)],
       ...['--max-image-bytes', String(settings.maxImageBytes), '--max-pixels', String(settings.maxPixels)],
       ...['--grace', String(settings.graceSeconds)],
+      ...(resolved.sources.reportIntervalSeconds === 'default'
+        ? []
+        : ['--report-interval', String(settings.reportIntervalSeconds)]),
       ...(settings.apiKeyFile === undefined
         ? []
         : ['--api-key-file', path.resolve(workingFolder, settings.apiKeyFile)]),

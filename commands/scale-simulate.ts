@@ -25,6 +25,7 @@ export const simulationSettings = [
   'targetWaitSeconds',
   'schedule',
   'everySeconds',
+  'minUptimeSeconds',
   'serviceRate',
   'boot',
   'traceScale',
@@ -137,6 +138,7 @@ export const courseOf = (settings: Settings, context: CommandContext): Omit<Cour
       ...(targetWaitSeconds === undefined ? {} : { targetWaitSeconds }),
       priorRatePerSecond: serviceRate,
       priorBootSeconds: (bootMinSeconds + bootMaxSeconds) / 2,
+      minUptimeSeconds: settings.minUptimeSeconds,
     },
     dollarsAnHour: dollarsAnHour(settings, context.workingFolder),
   };

@@ -14,7 +14,7 @@ export interface Counter {
   readonly final?: boolean;
 }
 
-/** Whoever has been silent for this long is not waited for: three reports of a worker were due. */
+/** Whoever has been silent for this long is not waited for: two reports of a worker were due, or more. */
 const patienceMs = 45_000;
 /** Being ahead is forgotten by half in this time: after a purge, arrivals would be hidden until as many had come again. */
 const forgetAheadMs = 60_000;

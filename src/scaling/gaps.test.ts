@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { bandsUpTo, type Level, noteNeed, shouldBeUp } from './gaps.ts';
 
-const stakes = { bootSeconds: 90, priceSeconds: 300, intervalSeconds: 10 };
+const stakes = { bootSeconds: 90, launchSeconds: 90, priceSeconds: 300, intervalSeconds: 10 };
 const isUpAt = (level: Level, elapsed: number, isUp: boolean) =>
   shouldBeUp(level, level.last + elapsed, isUp, stakes);
 
@@ -13,6 +13,14 @@ describe('idle workers', () => {
       false,
       false,
     ]);
+  });
+
+  test('where a minute is billed for a short boot, a launch costs the minute', () => {
+    const known = { last: 0, gaps: [] };
+    const short = { bootSeconds: 2, launchSeconds: 60, priceSeconds: 0, intervalSeconds: 1 };
+    expect(shouldBeUp(known, 59, true, short)).toBe(true);
+    expect(shouldBeUp(known, 61, true, short)).toBe(false);
+    expect(shouldBeUp(known, 3, true, { ...short, launchSeconds: 2 })).toBe(false);
   });
 
   test('short pauses are bridged, and a pause longer than all before is given up', () => {

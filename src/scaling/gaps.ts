@@ -41,7 +41,9 @@ export const noteNeed = (
 
 export interface Stakes {
   readonly bootSeconds: number;
-  /** Idle seconds that a missing worker is worth, on top of its boot: what punctuality may cost. */
+  /** Instance-seconds that a launch costs: its boot, or what is billed at least. */
+  readonly launchSeconds: number;
+  /** Idle seconds that a missing worker is worth, on top of its launch: what punctuality may cost. */
   readonly priceSeconds: number;
   readonly intervalSeconds: number;
 }
@@ -108,20 +110,21 @@ const cheapestPlan = (chances: readonly Chance[], from: number, launch: number, 
  * (Karlin et al. 1988).
  */
 export const shouldBeUp = (level: Level, nowSeconds: number, isUp: boolean, stakes: Stakes): boolean => {
-  const { bootSeconds, priceSeconds, intervalSeconds } = stakes;
+  const { bootSeconds, launchSeconds, priceSeconds, intervalSeconds } = stakes;
   const elapsed = nowSeconds - level.last;
-  const miss = bootSeconds + priceSeconds;
+  const miss = launchSeconds + priceSeconds;
   if (level.gaps.length < enoughGaps) return isUp && elapsed < Math.min(miss, keepMaxSeconds);
   // A worker is started ahead only for pauses that have come about again and again.
   if (!isUp && level.gaps.filter((gap) => gap > elapsed).length < enoughGaps) return false;
   const chances = chancesOf(level.gaps, elapsed, intervalSeconds);
   const down = chances.reduce((sum, { weight }) => sum + weight, unknown) * miss;
-  const launch = isUp ? 0 : bootSeconds;
-  const now = cheapestPlan(chances, launch, launch, miss);
+  const now = isUp
+    ? cheapestPlan(chances, 0, 0, miss)
+    : cheapestPlan(chances, bootSeconds, launchSeconds, miss);
   if (now >= down) return false;
   // Being down until later, and up only then, may cost less still.
   return chances.every(
     ({ in: at }) =>
-      at <= bootSeconds + intervalSeconds || cheapestPlan(chances, at, bootSeconds, miss) >= now,
+      at <= bootSeconds + intervalSeconds || cheapestPlan(chances, at, launchSeconds, miss) >= now,
   );
 };

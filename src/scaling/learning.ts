@@ -101,7 +101,8 @@ export const learn = (before: Learned, instances: readonly ObservedInstance[]): 
     const ofType = byType.get(type);
     if (ofType === undefined) byType.set(type, [instance]);
     else ofType.push(instance);
-    if (readyAtSeconds === undefined || readyAtSeconds <= (before.readyUpTo ?? -Infinity)) continue;
+    // Seen again, the same boot is up to a second off.
+    if (readyAtSeconds === undefined || readyAtSeconds <= (before.readyUpTo ?? -Infinity) + 1) continue;
     readyUpTo = Math.max(readyUpTo ?? -Infinity, readyAtSeconds);
     update(kindOf(instance), (kind) => learnBoot(kind, rounded(readyAtSeconds - launchedAtSeconds)));
   }

@@ -20,7 +20,7 @@ export interface Fleet {
   /** Ready and booting, without hung and interrupted ones. */
   readonly size: number;
   readonly ready: number;
-  /** Launched less than the least uptime ago: that time is billed anyway. */
+  /** Launched less than the least uptime ago. */
   readonly new: number;
   /** Seconds until each booting one is ready, ascending. */
   readonly readyIn: readonly number[];
@@ -31,6 +31,8 @@ export interface Situation {
   readonly fleet: Fleet;
   readonly workerPerSecond: number;
   readonly boot: Boot;
+  /** What EC2 bills at least for a launch. */
+  readonly minUptimeSeconds: number;
   readonly max: number;
   readonly intervalSeconds: number;
   /** The dial: how long a request may wait when the load has surprised the fleet. */
@@ -61,11 +63,14 @@ const quietPerSecond = (bootSeconds: number): number => Math.max(0.01, 0.5 / boo
 
 /**
  * Idle seconds that a missing worker is worth, so that keeping workers for what may come has a price. Ours, measured in
- * docs/scaling.md: ten thirds of a boot when the target wait is a third of it, and about six times as much for half that wait.
- * Only their ratio counts: where a worker boots well within the wait, hardly anybody misses one.
+ * docs/scaling.md with boots of one to two minutes: five minutes for a target wait of 30 s, and about six times as much for half
+ * of it. Where boots are shorter it goes with them, and with their ratio to the wait: a worker that boots well within the wait
+ * is hardly missed.
  */
-export const priceOfMissing = (targetWaitSeconds: number, bootSeconds: number): number =>
-  (10 / 3) * bootSeconds * (bootSeconds / 3 / targetWaitSeconds) ** 2.5;
+export const priceOfMissing = (targetWaitSeconds: number, bootSeconds: number): number => {
+  const boot = Math.min(60, bootSeconds);
+  return 5 * boot * (boot / 2 / targetWaitSeconds) ** 2.5;
+};
 
 /**
  * Messages that will still wait when a worker launched now is up: a fluid projection of the queue over the fleet as it boots.
@@ -136,11 +141,13 @@ const needOf = (
 const keepWarm = (
   before: readonly (Level | null)[],
   need: number,
-  { observation, fleet, boot, max, intervalSeconds, targetWaitSeconds }: Situation,
+  situation: Situation,
 ): { readonly levels: (Level | null)[]; readonly worth: number } => {
+  const { observation, fleet, boot, max, intervalSeconds, targetWaitSeconds } = situation;
   const bands = bandsUpTo(max);
   const stakes = {
     bootSeconds: boot.seconds,
+    launchSeconds: Math.max(boot.seconds, situation.minUptimeSeconds),
     priceSeconds: priceOfMissing(targetWaitSeconds, boot.seconds),
     intervalSeconds,
   };

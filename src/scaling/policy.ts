@@ -44,7 +44,7 @@ export interface PolicyConfig {
   /** Until the first images and boots have been measured. */
   readonly priorRatePerSecond: number;
   readonly priorBootSeconds: number;
-  /** A worker is not sent away sooner after its launch than this. 60 when absent, which EC2 bills at least. */
+  /** For so long after a launch as many workers are kept (by our policies). 60 when absent, which EC2 bills at least. */
   readonly minUptimeSeconds?: number;
 }
 
@@ -98,8 +98,8 @@ const decideComparison = (
   }
 };
 
-/** Where everything starts at once even a boot of a second takes long. */
-const shortestHangSeconds = 30;
+/** A worker gives its classifiers a minute to start: on a small loaded machine even what usually boots in a second may need it. */
+const shortestHangSeconds = 90;
 
 /** A boot that has lasted three times as long as nearly all others will not end. */
 const isHung = ({ state, launchedAtSeconds }: ObservedInstance, nowSeconds: number, boot: Boot): boolean =>
@@ -177,7 +177,8 @@ export const decide = (
   const counted = instances.filter(
     (instance) => instance.interruptAtSeconds === undefined && !hung.includes(instance),
   );
-  const fleet = fleetOf(counted, nowSeconds, boot, config.minUptimeSeconds ?? billedSeconds);
+  const minUptimeSeconds = config.minUptimeSeconds ?? billedSeconds;
+  const fleet = fleetOf(counted, nowSeconds, boot, minUptimeSeconds);
   const { size: from, ready } = fleet;
 
   const isOurs = policy === 'economy' || policy === 'balanced' || policy === 'latency';
@@ -187,6 +188,7 @@ export const decide = (
         ...seen,
         fleet,
         boot,
+        minUptimeSeconds,
         targetWaitSeconds: Math.max(1, config.targetWaitSeconds ?? targetWaits[policy]),
       })
     : decideComparison(policy, state?.memory, seen);

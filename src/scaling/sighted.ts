@@ -28,8 +28,11 @@ export const observedInstance = (
     {
       ...seen,
       state: 'ready',
-      // Dates are cut to their second, so that this one was half a second later on average; but not before the launch.
-      readyAtSeconds: Math.max(dated.atMs / 1_000 + 0.5 - readyForSeconds, launchedAtMs / 1_000),
+      // S3's dates are cut to their second, so that this was half a second later on average: as is a launch, where EC2 cuts those.
+      readyAtSeconds: Math.max(
+        dated.atMs / 1_000 + (launchedAtMs % 1_000 === 0 ? 0 : 0.5) - readyForSeconds,
+        launchedAtMs / 1_000,
+      ),
       imagesDone,
       busySeconds,
       ...(classifiers === undefined ? {} : { classifiers }),

@@ -121,6 +121,6 @@ export const scalingSettings = {
     type: seconds(0, 3_600),
     default: 60,
     placeholder: 'TIME',
-    help: 'a worker is not sent away sooner after its launch: EC2 bills a minute in any case',
+    help: 'for so long after launches as many workers are kept: EC2 bills a minute in any case',
   }),
 } as const;

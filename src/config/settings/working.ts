@@ -25,10 +25,10 @@ export const workingSettings = {
   }),
   reportIntervalSeconds: setting({
     name: 'report-interval',
-    type: seconds(1, 60),
+    type: seconds(1, 20),
     default: 20,
     placeholder: 'TIME',
-    help: 'time between two reports of a worker to the scaler; a web process reports every 10 s, or as often',
+    help: 'time between two reports of a worker to the scaler, each a PUT; a web process reports every 10 s, or as often',
   }),
   idleExitSeconds: setting({
     name: 'idle-exit',
