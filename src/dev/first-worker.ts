@@ -46,10 +46,9 @@ export const firstWorker = async (options: FirstWorkerOptions): Promise<void> =>
       const { memory, lost } = run.plan;
       sayLost(lost, stateFolder, say);
       const last = lost.at(-1);
-      // Boots that were given up are nobody's loss.
-      if (memory.failedBoots >= hopelessBoots)
+      if (memory.failedBoots >= hopelessBoots && last !== undefined)
         throw new ImgrecError('no worker starts', {
-          hint: `see the log of the last: ${instanceLog(stateFolder, last?.id ?? '*')}`,
+          hint: `see the log of the last: ${instanceLog(stateFolder, last.id)}`,
         });
       if (choices.policy.min === 0 || (memory.standing?.ready ?? 0) > 0) return;
     }
