@@ -44,6 +44,14 @@ describe('rates', () => {
 });
 
 describe('boots', () => {
+  test('the same boot, seen again and half a second off, is learned once', () => {
+    const seen = (readyAtSeconds: number) =>
+      [{ id: 'i-1', type: 'small', state: 'ready', launchedAtSeconds: 1_000, readyAtSeconds }] as const;
+    const once = learn(nothingLearned, seen(1_002));
+    expect(learn(once, seen(1_002.6))).toEqual(once);
+    expect(learn(once, seen(1_010))).not.toEqual(once);
+  });
+
   test('the first of them says how much they vary: half of it, twenty seconds at most', () => {
     const first = (boot: number) =>
       bootOf(

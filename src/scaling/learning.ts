@@ -33,10 +33,11 @@ const mostKinds = 6;
 
 const kindOf = ({ type, warm }: LaunchKind): string => (warm === true ? `${type}/warm` : type);
 
+const mostFirstDev = 20;
 /** Twenty seconds, but half of a short boot: RFC 6298 starts with half of the first round trip. */
-const firstBootDev = (seconds: number): number => Math.min(20, seconds / 2);
+const firstBootDev = (seconds: number): number => Math.min(mostFirstDev, seconds / 2);
 
-const unknownKind: KindLearned = { bootDev: firstBootDev(Number.POSITIVE_INFINITY) };
+const unknownKind: KindLearned = { bootDev: mostFirstDev };
 
 /** A number for a set of instances: equal sets have equal ones (FNV-1a over the ids, which are in order). */
 const fleetName = (ids: readonly string[]): number => {

@@ -221,6 +221,50 @@ describe('a fleet of processes, which boot in two seconds', () => {
     expect(sizes({ ...local, minUptimeSeconds: 60 })).not.toContain(0);
   });
 
+  const one = (bootSeconds: number): ObservedInstance[] => [
+    {
+      id: 'i-0',
+      type: 'c7a.medium',
+      state: 'ready',
+      launchedAtSeconds: 1_000,
+      readyAtSeconds: 1_000 + bootSeconds,
+      imagesDone: 0,
+      busySeconds: 0,
+    },
+  ];
+
+  test('goes to zero at a trickle for which a slow one stays', () => {
+    const trickle = (bootSeconds: number) =>
+      runAll(
+        [
+          {
+            ...idle,
+            instances: one(bootSeconds),
+            arrivals: [{ from: 9_900, to: 10_000, count: 10 }],
+          },
+        ],
+        local,
+      )[0]?.desired;
+    expect(trickle(2)).toBe(0);
+    expect(trickle(90)).toBe(1);
+  });
+
+  test('where a minute is billed for each launch, an idle worker is kept as long as that costs', () => {
+    const idleFor = (minUptimeSeconds: number) => {
+      const seconds = Array.from({ length: 90 }, (_, second) => ({
+        ...idle,
+        nowSeconds: 10_000 + second,
+        visible: second === 0 ? 5 : 0,
+        instances: one(2),
+      }));
+      const patient = { ...local, targetWaitSeconds: 30, minUptimeSeconds };
+      return runAll(seconds, patient).findIndex(({ desired }) => desired === 0);
+    };
+    expect(idleFor(0)).toBeLessThan(10);
+    expect(idleFor(60)).toBeGreaterThanOrEqual(60);
+    expect(idleFor(60)).toBeLessThan(70);
+  });
+
   test('is worth as many boots of idling as a slow one, where the wait is as many boots', () => {
     expect(priceOfMissing(30, 90)).toBeCloseTo(300, 9);
     expect(priceOfMissing(30, 300)).toBeCloseTo(300, 9);
