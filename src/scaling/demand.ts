@@ -20,8 +20,10 @@ export const demandSchema = z.object({
 });
 export type Demand = z.infer<typeof demandSchema>;
 
-/** As long as a usual boot: what happens faster, no launch can follow. */
-const memorySeconds = 90;
+/** As long as a boot with what it may take longer, and no longer than is usual on EC2: what happens faster, no launch can follow. */
+const longestMemorySeconds = 90;
+const memoryOf = (bootSeconds: number): number => Math.min(longestMemorySeconds, 1.5 * bootSeconds);
+
 /** Standard deviations beyond which a count is no chance. Three would let ten-second counts of clumped arrivals through daily. */
 const significant = 4;
 const clumpingWeight = 0.02;
@@ -31,7 +33,7 @@ export const noDemand: Demand = {
   rate: 0,
   deviation: 0,
   clumping: 1,
-  age: memorySeconds,
+  age: longestMemorySeconds,
   minute: { seconds: 0, count: 0, before: 0 },
 };
 
@@ -48,8 +50,16 @@ const withCount = (clumping: number, count: number, expected: number): number =>
         (Math.min(significant ** 2, (count - expected) ** 2 / Math.max(expected, 1)) - clumping),
   );
 
-/** Follows the arrivals: a mean of the rate over the last 90 s, which starts anew when a count cannot be chance. */
-export const followArrivals = (before: Demand, arrivals: readonly Arrivals[]): Demand => {
+/**
+ * Follows the arrivals: a mean of the rate over the last 90 s, or one and a half boots where that is less, which starts anew
+ * when a count cannot be chance.
+ */
+export const followArrivals = (
+  before: Demand,
+  arrivals: readonly Arrivals[],
+  bootSeconds: number,
+): Demand => {
+  const memorySeconds = memoryOf(bootSeconds);
   let { rate, deviation, clumping, age, minute } = before;
   for (const { from, to, count } of arrivals) {
     const seconds = to - from;

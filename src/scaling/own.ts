@@ -169,7 +169,7 @@ const keepWarm = (
 export const decideOwn = (before: OwnMemory, situation: Situation): OwnDecision => {
   const { observation, fleet, workerPerSecond, max } = situation;
   const { inFlight, delayed } = observation;
-  const demand = followArrivals(before.demand, observation.arrivals);
+  const demand = followArrivals(before.demand, observation.arrivals, situation.boot.seconds);
   const { wake, verdict } = judgeCount(before.wake, observation, fleet.size);
   const visible = verdict === 'believed' ? observation.visible : 0;
   const waiting = verdict === 'believed' ? visible + inFlight + delayed : 0;
