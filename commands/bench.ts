@@ -152,7 +152,7 @@ export const bench: Command = {
     { does: 'the built-in sample photographs, through a cluster started for it', line: 'imgrec bench --dev' },
     {
       does: 'the same through one that grows from no worker to three, and shrinks again',
-      line: 'imgrec bench --dev --min-workers 0 --max-workers 3 --classifiers 1 --target-wait 1s',
+      line: 'imgrec bench --dev --min-workers 0 --max-workers 3 --classifiers 1 --target-wait 3s',
     },
     {
       does: 'the same through a cluster that runs already',

@@ -10,18 +10,9 @@ const own = process.argv.slice(2);
 // Whoever says how many workers there are to be gets just that.
 const elastic = own.some((word) => word.startsWith('--workers'))
   ? []
-  : [
-      '--min-workers',
-      '0',
-      '--max-workers',
-      '3',
-      '--classifiers',
-      '1',
-      '--target-wait',
-      '1s',
-      '--concurrency',
-      '100',
-    ];
+  : '--min-workers 0 --max-workers 3 --classifiers 1 --target-wait 3s --requests 300 --concurrency 300'.split(
+      ' ',
+    );
 const { status } = spawnSync(
   process.execPath,
   [bin, 'bench', '--dev', ...elastic, '--min-accuracy', '0.8', ...own],

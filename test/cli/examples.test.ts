@@ -239,9 +239,13 @@ describe('the examples of --help', { timeout: 60_000 }, () => {
     }
   });
 
-  it('bench --dev: brings its own cluster, whatever else runs; with --max-workers one that grows and shrinks', async () => {
+  it('bench --dev: brings its own cluster, whatever else runs; with --max-workers one that grows and shrinks', {
+    // A minute for the fleet to shrink is what bench itself allows.
+    timeout: 120_000,
+  }, async () => {
     const examples = (await examplesOf('bench')).filter(({ argv }) => argv.includes('--dev'));
-    const runs = await Promise.all(examples.map((example) => runAtUrl(example, '--json')));
+    const runs: Awaited<ReturnType<typeof runAtUrl>>[] = [];
+    for (const example of examples) runs.push(await runAtUrl(example, '--json'));
     for (const { exitCode, stdout } of runs) {
       expect(exitCode).toBe(0);
       expect(JSON.parse(stdout)).toMatchObject({
